@@ -1,0 +1,41 @@
+"""Stage corrupt: change labels or pixels once, before training (paper, section 2.1), and audit the result."""
+
+import argparse
+from pathlib import Path
+
+from stages import config, registry
+from stages.data.arrays import open_dataset, raw_fingerprint, save_arrays
+from stages.data.corruptions import Request
+from stages.errors import DataError, run_stage
+from stages.files import new_folder, read_json, write_json
+
+
+def main() -> None:
+    """Write what the corruption changed, its audit, and the hash of the raw set it belongs to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--name", help="a corruption of the grid such as labels-0.5; without it, the corrupt section's")
+    parser.add_argument("--raw", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    parameters = config.load(arguments.params)
+    corruption = parameters.corruption(arguments.name)
+
+    data = open_dataset(arguments.raw)
+    module = registry.load("data/corruptions", corruption.kind, "corrupt.kind")
+    request = Request(corruption.level, corruption.seed, parameters.dataset.input_size, corruption.test_labels)
+    changed = module.corrupt(data, request)
+    description = {"kind": corruption.kind, "level": corruption.level, "seed": corruption.seed}
+    audit = {**description, **module.audit(data, changed, request)}
+    if not audit["ok"]:
+        raise DataError(f"the audit of {corruption.kind} at level {corruption.level} failed, nothing was written: {audit}")
+
+    meta = {"dataset": data.name, "raw": raw_fingerprint(read_json(arguments.raw / "meta.json")), "corruption": description}
+    with new_folder(arguments.out) as folder:
+        save_arrays(folder, {"train_labels": data.train_labels, "train_true_labels": data.train_labels, **changed}, meta)
+        write_json(folder / "audit.json", audit)
+    print(f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed, expected {audit['expected_changed']:.2%}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

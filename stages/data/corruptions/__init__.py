@@ -1,0 +1,18 @@
+"""The corruptions of section 2.1 of the paper, one file each.
+
+A module defines `corrupt(data, request)`, which returns the arrays that change, by their names in the contract, and
+`audit(data, changed, request)`, which judges those arrays alone, without knowing how they were drawn, and returns a
+dict of findings with `ok`. Each is fixed once, before training, and drawn from the corruption's own random stream.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a corruption; `level` matters to label corruption only, `input_size` to pixel corruptions."""
+
+    level: float
+    seed: int
+    input_size: int
+    test_labels: bool = False

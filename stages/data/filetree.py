@@ -1,0 +1,81 @@
+"""The files of a folder, a tar or a zip, read one by one without unpacking anything to disk.
+
+An archive is a stranger's: links, devices, absolute paths, paths with `..` and oversized members are refused.
+"""
+
+import hashlib
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from stages.errors import DataError
+from stages.files import sha256, sha256_of
+
+MAX_FILES = 4_000_000
+MAX_FILE_BYTES = 512 * 2**20
+MAX_TOTAL_BYTES = 64 * 2**30
+
+
+def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of every regular file below a folder, or in a tar or zip archive.
+
+    Raises DataError for a missing, truncated, hostile or unknown file.
+    """
+    if not source.exists():
+        raise DataError(
+            f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or a folder"
+        )
+    total = 0
+    try:
+        for number, (name, size, content) in enumerate(_open(source), start=1):
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name:
+                raise DataError(f"dataset.source: '{source}' holds the unsafe path '{name}'; nothing was unpacked")
+            total += size
+            if number > MAX_FILES or size > MAX_FILE_BYTES or total > MAX_TOTAL_BYTES:
+                raise DataError(f"dataset.source: '{source}' is larger than a data set can be, at member '{name}'")
+            yield name, content()
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:
+        raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
+
+
+def fingerprint(source: Path) -> str:
+    """SHA-256 of an archive's bytes, or of the names and hashes of a folder's files."""
+    if source.is_file():
+        return sha256(source)
+    return sha256_of([(name, hashlib.sha256(content).hexdigest()) for name, content in read_files(source)])
+
+
+def _open(source: Path) -> Iterator[tuple]:
+    """(name, size, function that reads the bytes) of every regular file."""
+    if source.is_dir():
+        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+            yield path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            for info in archive.infolist():
+                if not info.is_dir():
+                    yield info.filename, info.file_size, lambda info=info: archive.read(info)
+    else:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                if member.issym() or member.islnk() or not (member.isfile() or member.isdir()):
+                    raise DataError(
+                        f"dataset.source: '{source}' holds '{member.name}', a link or device; only plain files are read"
+                    )
+                if member.isfile():
+                    yield member.name, member.size, lambda member=member: _read(archive, member)
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    content = file.read() if file else b""
+    if len(content) != member.size:
+        raise EOFError(f"'{member.name}' ends early")
+    return content

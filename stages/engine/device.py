@@ -1,0 +1,37 @@
+"""The device a run uses, and the settings that make it repeat itself to the bit."""
+
+import os
+from contextlib import AbstractContextManager
+
+import torch
+
+from stages.errors import UsageError
+
+
+def select_device(name: str, deterministic: bool) -> torch.device:
+    """The device called `cuda`, `mps`, `cpu` or `auto` (the first there is), set up for repeatable kernels.
+
+    Raises UsageError where the device is absent.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    chosen = next(kind for kind, there in available.items() if there) if name == "auto" else name
+    if not available[chosen]:
+        present = ", ".join(kind for kind, there in available.items() if there)
+        raise UsageError(f"train.device: found '{name}', but this machine has {present}; auto chooses by itself")
+    # cuBLAS reads this when it starts; without it two runs may differ in the last bit.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = not deterministic
+    if chosen == "cuda":
+        # Float32 products in TF32: convolutions do so by default, matrix products only when told.
+        torch.set_float32_matmul_precision("high")
+    return torch.device(chosen)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """Autocast to bfloat16 where `precision` is `bf16`; nothing for `float32`. Weights stay float32 either way."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)

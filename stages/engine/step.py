@@ -1,0 +1,120 @@
+"""One optimisation step, wholly on the device and on buffers that stay in place.
+
+The batch is an index selection from the epoch's order, the loss lands in a tensor that is read once per epoch, and the
+learning rate is a tensor: so a CUDA device can replay the whole step as one graph, with nothing launched from Python.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.sgd import sgd
+
+from stages.engine.device import autocast
+from stages.engine.problem import Problem
+from stages.engine.recipe import Recipe, Stream, stream_seed
+
+GRAPH_WARM_UP_STEPS = 3
+
+
+class TrainingStep:
+    """SGD with momentum on a model; `run` takes the next step of the epoch that `begin_epoch` opened."""
+
+    def __init__(self, model: nn.Module, problem: Problem, recipe: Recipe):
+        self.model = model
+        self.problem = problem
+        self.recipe = recipe
+        device = problem.train_labels.device
+        self.device = device
+        self.parameters = list(model.parameters())
+        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
+        size = len(problem.train_labels)
+        self.steps_per_epoch = -(-size // recipe.batch_size)
+        self.last_batch_size = size - (self.steps_per_epoch - 1) * recipe.batch_size
+        self.lr = torch.zeros((), device=device)
+        self.order = torch.arange(size, device=device)
+        self.offsets = torch.arange(recipe.batch_size, device=device)
+        self.position = torch.zeros((), dtype=torch.int64, device=device)
+        self.losses = torch.zeros(self.steps_per_epoch, device=device)
+        self.generator = torch.Generator(device)
+        self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
+
+    def begin_epoch(self, epoch: int, position: int = 0) -> None:
+        """Set order, learning rate and seeds of an epoch (from 1), to continue after `position` of its steps."""
+        seed = self.recipe.seed
+        order = torch.Generator().manual_seed(stream_seed(seed, Stream.ORDER, epoch))
+        self.order.copy_(torch.randperm(len(self.order), generator=order))
+        self.lr.fill_(self.recipe.lr_at(epoch))
+        self.generator.manual_seed(stream_seed(seed, Stream.AUGMENTATION, epoch))
+        torch.manual_seed(stream_seed(seed, Stream.DROPOUT, epoch))
+        self.position.fill_(position)
+
+    def run(self, position: int) -> None:
+        """Take the step at `position`, from 0, of the current epoch."""
+        size = self.last_batch_size if position == self.steps_per_epoch - 1 else self.recipe.batch_size
+        if self.device.type == "cuda":
+            self._graph(size).replay()
+        else:
+            self._step(size)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor that a step changes, by name: what a checkpoint holds."""
+        for name, tensor in self.model.state_dict().items():
+            yield f"model.{name}", tensor
+        for (name, _), tensor in zip(self.model.named_parameters(), self.momentum, strict=True):
+            yield f"momentum.{name}", tensor
+        yield "losses", self.losses
+        yield "position", self.position
+
+    def _step(self, size: int) -> None:
+        batch = self.order.index_select(0, self.position * self.recipe.batch_size + self.offsets[:size])
+        labels = self.problem.train_labels.index_select(0, batch)
+        if self.problem.augment is None:
+            images = self.problem.train_inputs.index_select(0, batch)
+        else:
+            assert self.problem.train_images is not None
+            images = self.problem.augment(self.problem.train_images.index_select(0, batch), self.generator)
+        with autocast(self.device, self.recipe.precision):
+            logits = self.model(images.permute(0, 3, 1, 2))
+        loss = functional.cross_entropy(logits.float(), labels)
+        gradients = list(torch.autograd.grad(loss, self.parameters))
+        with torch.no_grad():
+            sgd(
+                self.parameters,
+                gradients,
+                self.momentum,  # type: ignore[arg-type]
+                fused=True,
+                weight_decay=self.recipe.weight_decay,
+                momentum=self.recipe.momentum,
+                lr=self.lr,  # type: ignore[arg-type]
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+            )
+            self.losses.index_copy_(0, self.position[None], loss[None])
+            self.position += 1
+
+    def _graph(self, size: int) -> torch.cuda.CUDAGraph:
+        """The step on a batch of that size as a CUDA graph, captured on first use without moving the run's state."""
+        if size not in self.graphs:
+            saved = {name: tensor.clone() for name, tensor in self.tensors()}
+            generator_states = self.generator.get_state(), torch.cuda.get_rng_state()
+            graph = torch.cuda.CUDAGraph()
+            graph.register_generator_state(self.generator)
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self.position.zero_()
+                for _ in range(GRAPH_WARM_UP_STEPS):
+                    self._step(size)
+                    self.position.zero_()
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph):
+                self._step(size)
+            for name, tensor in self.tensors():
+                tensor.copy_(saved[name])
+            self.generator.set_state(generator_states[0])
+            torch.cuda.set_rng_state(generator_states[1])
+            self.graphs[size] = graph
+        return self.graphs[size]

@@ -1,0 +1,45 @@
+"""Stage fetch: bring a data set to arrays on disk (paper, section 2), verified, optionally a class-balanced subset."""
+
+import argparse
+from pathlib import Path
+
+from stages import config, registry
+from stages.data.arrays import save_arrays
+from stages.data.filetree import fingerprint
+from stages.errors import DataError, run_stage
+from stages.files import new_folder
+from stages.workspace import downloads_folder
+
+
+def main() -> None:
+    """Read dataset.name from dataset.source and write the raw set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    dataset = config.load(arguments.params).dataset
+
+    source = registry.load("data/sources", dataset.name, "dataset.name")
+    whole = source.read(dataset.source, downloads_folder())
+    raw = whole.subset(dataset.train_size, dataset.test_size, dataset.seed)
+    size = min(raw.train_images.shape[1:3])
+    if dataset.input_size > size:
+        raise DataError(f"dataset.input_size: found {dataset.input_size}, but the images of {raw.name} are {size} wide")
+
+    arrays = {name: getattr(raw, name) for name in ("train_images", "train_labels", "test_images", "test_labels")}
+    meta = {
+        "dataset": raw.name,
+        "classes": len(raw.class_names),
+        "class_names": raw.class_names,
+        "image_shape": list(raw.train_images.shape[1:]),
+        "train_size": len(raw.train_labels),
+        "test_size": len(raw.test_labels),
+        "source": {"kind": raw.source_kind, "sha256": raw.source_path and fingerprint(raw.source_path)},
+    }
+    with new_folder(arguments.out) as folder:
+        save_arrays(folder, arrays, meta)
+    print(f"{raw.name}: {len(raw.train_labels)} train and {len(raw.test_labels)} test images, {raw.source_kind}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,28 @@
+"""Ctrl-C and SIGTERM as a flag that a long run reads between steps, so that it can save and say how to continue."""
+
+import signal
+from types import FrameType
+
+
+class StopFlag:
+    """Set by SIGINT or SIGTERM while active; a second signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+
+    def __enter__(self) -> "StopFlag":
+        self._previous = {number: signal.signal(number, self._set) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        """Whether a signal has come."""
+        return self.signal_number is not None
+
+    def _set(self, number: int, frame: FrameType | None) -> None:
+        self.signal_number = number
+        for each in self._previous:
+            signal.signal(each, signal.SIG_DFL)

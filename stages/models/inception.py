@@ -1,0 +1,14 @@
+"""The small Inception with batch normalisation: 1,649,402 parameters on 28x28x3 with 10 classes (figure 3).
+
+Initialisation: He normal (fan in) for every weight, zero biases and shifts. The paper does not state its own.
+"""
+
+from torch import nn
+
+from stages.models import ImageShape
+from stages.models._layers import normalised_unit, small_inception
+
+
+def build(image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
+    """Build for images of shape (C, H, W)."""
+    return small_inception(normalised_unit, image_shape, classes, dropout)

@@ -1,0 +1,7 @@
+"""timm's convnext_atto: the smallest ConvNeXt. Initialisation: timm's own."""
+
+from functools import partial
+
+from stages.models.timm import adapted
+
+build = partial(adapted, "convnext_atto")

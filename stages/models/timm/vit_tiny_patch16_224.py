@@ -1,0 +1,7 @@
+"""timm's vit_tiny_patch16_224: the tiny vision transformer, at patches of an eighth of the image. Initialisation: timm's own."""
+
+from functools import partial
+
+from stages.models.timm import adapted
+
+build = partial(adapted, "vit_tiny_patch16_224")

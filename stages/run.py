@@ -1,0 +1,80 @@
+"""A run as a training stage prepares it: parameters to recipe, arrays to tensors, a name to a network."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from stages import models, registry
+from stages.config import Parameters
+from stages.data.arrays import ImageData
+from stages.data.augmentation import Augmentation
+from stages.data.preprocessing import network_inputs
+from stages.engine.problem import Problem
+from stages.engine.recipe import Recipe, Stream, stream_seed
+from stages.errors import UsageError
+
+
+def recipe_of(parameters: Parameters, arch: str) -> Recipe:
+    """The training recipe of an architecture under these parameters."""
+    train, own, regularizers = parameters.train, parameters.recipe(arch), parameters.regularizers
+    return Recipe(
+        epochs=own.epochs or train.epochs,
+        batch_size=train.batch_size,
+        lr=own.lr,
+        lr_decay=own.lr_decay,
+        lr_milestones=None if own.lr_milestones is None else tuple(own.lr_milestones),
+        momentum=train.momentum,
+        weight_decay=own.weight_decay if regularizers.weight_decay else 0.0,
+        precision=train.precision,
+        seed=train.seed,
+        checkpoint_every=train.checkpoint_every,
+    )
+
+
+def network(parameters: Parameters, arch: str, data: ImageData) -> nn.Module:
+    """The freshly initialised network of that name, on the CPU, channels last."""
+    size = parameters.input_size(arch)
+    shape = (data.train_images.shape[-1], size, size)
+    module = registry.load("models", arch, "train.archs")
+    seed = stream_seed(parameters.train.seed, Stream.INITIALISATION)
+    model = models.seeded(module.build, shape, data.classes, parameters.regularizers.dropout, seed)
+    return model.to(memory_format=torch.channels_last)
+
+
+def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch.device) -> Problem:
+    """The data on the device, prepared for the network. Raises UsageError where the images are too small for it."""
+    size = parameters.input_size(arch)
+    if min(data.train_images.shape[1:3]) < size:
+        found = "x".join(str(side) for side in data.train_images.shape[1:3])
+        raise UsageError(
+            f"archs.{arch}: its input is {size} pixels wide, but {data.name} under '{data.corruption['kind']}' is {found}; "
+            f"set dataset.input_size to {size}"
+        )
+    labels = {
+        name: torch.tensor(getattr(data, name), device=device)
+        for name in ("train_labels", "train_true_labels", "test_labels")
+    }
+    augment, train_images = None, None
+    if parameters.regularizers.random_crop or parameters.regularizers.augmentation:
+        augment = Augmentation(size, parameters.regularizers.augmentation, device)
+        train_images = torch.tensor(data.train_images, device=device)
+    return Problem(
+        train_inputs=network_inputs(data.train_images, size, device),
+        test_inputs=network_inputs(data.test_images, size, device),
+        train_images=train_images,
+        augment=augment,
+        **labels,
+    )
+
+
+def description(parameters: Parameters, arch: str) -> dict[str, Any]:
+    """Everything in the parameters that determines a run, as JSON-serialisable values."""
+    return {
+        "arch": arch,
+        "input_size": parameters.input_size(arch),
+        "recipe": asdict(recipe_of(parameters, arch)),
+        "regularizers": parameters.regularizers.model_dump(),
+        "deterministic": parameters.train.deterministic,
+    }
