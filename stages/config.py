@@ -4,7 +4,7 @@ Sections and names are those of params.yaml, which documents units and sources l
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
@@ -96,6 +96,18 @@ class Grid(Section):
     corruptions: list[str] = Field(min_length=1)
 
 
+class PlannedRun(NamedTuple):
+    """A training run that the parameters ask for; `corruption` is its grid name, None in the headline pipeline."""
+
+    arch: str
+    corruption: str | None
+
+    @property
+    def name(self) -> str:
+        """The run's folder below `runs/<pipeline>`."""
+        return self.arch if self.corruption is None else f"{self.arch}-{self.corruption}"
+
+
 class Parameters(Section):
     """A whole params.yaml."""
 
@@ -113,6 +125,11 @@ class Parameters(Section):
                 f"archs: no recipe for '{arch}'{did_you_mean(arch, self.archs)}; add archs.{arch} with at least lr"
             )
         return self.archs[arch]
+
+    def planned_runs(self) -> list[PlannedRun]:
+        """Every run of the pipeline; collectors read these, never what lies in a folder from earlier parameters."""
+        corruptions: list[str | None] = [*self.grid.corruptions] if self.grid else [None]
+        return [PlannedRun(arch, corruption) for arch in self.train.archs for corruption in corruptions]
 
     def input_size(self, arch: str) -> int:
         """Pixels a side that the architecture sees."""
@@ -159,6 +176,19 @@ def _require_names(parameters: Parameters) -> None:
     for arch in parameters.train.archs:
         registry.require("models", arch, "train.archs")
         parameters.recipe(arch)
+    _require_input_sizes(parameters)
+
+
+def _require_input_sizes(parameters: Parameters) -> None:
+    """Raise UsageError where a pixel corruption makes images smaller than a network's input."""
+    size = parameters.dataset.input_size
+    kinds = {parameters.corruption(run.corruption).kind for run in parameters.planned_runs()} - {"none", "labels"}
+    for arch in parameters.train.archs:
+        if kinds and parameters.input_size(arch) > size:
+            raise UsageError(
+                f"dataset.input_size: found {size}, to which {min(kinds)} crops, but archs.{arch}.input_size is "
+                f"{parameters.input_size(arch)}; set both alike"
+            )
 
 
 def _sentence(error: ValidationError) -> str:

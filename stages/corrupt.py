@@ -6,7 +6,7 @@ from pathlib import Path
 from stages import config, registry
 from stages.data.arrays import open_dataset, raw_fingerprint, save_arrays
 from stages.data.corruptions import Request
-from stages.errors import DataError, run_stage
+from stages.errors import DataError, UsageError, run_stage
 from stages.files import new_folder, read_json, write_json
 
 
@@ -22,8 +22,11 @@ def main() -> None:
     corruption = parameters.corruption(arguments.name)
 
     data = open_dataset(arguments.raw)
+    size, width = parameters.dataset.input_size, min(data.train_images.shape[1:3])
+    if size > width:
+        raise UsageError(f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide")
     module = registry.load("data/corruptions", corruption.kind, "corrupt.kind")
-    request = Request(corruption.level, corruption.seed, parameters.dataset.input_size, corruption.test_labels)
+    request = Request(corruption.level, corruption.seed, size, corruption.test_labels)
     changed = module.corrupt(data, request)
     description = {"kind": corruption.kind, "level": corruption.level, "seed": corruption.seed}
     audit = {**description, **module.audit(data, changed, request)}

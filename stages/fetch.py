@@ -6,7 +6,7 @@ from pathlib import Path
 from stages import config, registry
 from stages.data.arrays import save_arrays
 from stages.data.filetree import fingerprint
-from stages.errors import DataError, run_stage
+from stages.errors import run_stage
 from stages.files import new_folder
 from stages.workspace import downloads_folder
 
@@ -22,9 +22,6 @@ def main() -> None:
     source = registry.load("data/sources", dataset.name, "dataset.name")
     whole = source.read(dataset.source, downloads_folder())
     raw = whole.subset(dataset.train_size, dataset.test_size, dataset.seed)
-    size = min(raw.train_images.shape[1:3])
-    if dataset.input_size > size:
-        raise DataError(f"dataset.input_size: found {dataset.input_size}, but the images of {raw.name} are {size} wide")
 
     arrays = {name: getattr(raw, name) for name in ("train_images", "train_labels", "test_images", "test_labels")}
     meta = {

@@ -1,6 +1,8 @@
 """The device a run uses, and the settings that make it repeat itself to the bit."""
 
+import ctypes
 import os
+import sys
 from contextlib import AbstractContextManager
 
 import torch
@@ -25,11 +27,23 @@ def select_device(name: str, deterministic: bool) -> torch.device:
     # cuBLAS reads this when it starts; without it two runs may differ in the last bit.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
+    # Deterministic mode also fills fresh memory, against code that reads it uninitialised; ours does not.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     if chosen == "cuda":
         # Float32 products in TF32: convolutions do so by default, matrix products only when told.
         torch.set_float32_matmul_precision("high")
+    if chosen == "cpu":
+        _keep_freed_memory()
     return torch.device(chosen)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep large freed blocks: returned to the system, every step's activations fault in again, page by page."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
+        libc.mallopt(mmap_threshold, largest)
+        libc.mallopt(trim_threshold, largest)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:

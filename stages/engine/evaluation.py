@@ -1,6 +1,7 @@
 """Evaluation-mode accuracy and loss over a whole set, and the three memorisation numbers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -37,25 +38,40 @@ def predict(
         model.train(was_training)
 
 
-def evaluate(
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted classes (N,) int64 and cross-entropies (N,) float32 of both splits."""
+
+    train: Tensor
+    train_losses: Tensor
+    test: Tensor
+    test_losses: Tensor
+
+
+def predict_all(
     model: nn.Module, problem: Problem, precision: str, poll: Callable[[], None] = lambda: None
-) -> dict[str, float | None]:
+) -> Predictions:
+    """Predict the whole train and test set, in evaluation mode."""
+    train = predict(model, problem.train_inputs, problem.train_labels, precision, poll)
+    test = predict(model, problem.test_inputs, problem.test_labels, precision, poll)
+    return Predictions(*train, *test)
+
+
+def scores(problem: Problem, predictions: Predictions) -> dict[str, float | None]:
     """The accuracies (in [0, 1]) and losses of the contract, by their names there.
 
     Subset accuracies are None where there is no such subset; the corrupted subset is where the given label differs from
     the true one. One read from the device.
     """
-    train_predictions, train_losses = predict(model, problem.train_inputs, problem.train_labels, precision, poll)
-    test_predictions, test_losses = predict(model, problem.test_inputs, problem.test_labels, precision, poll)
-    fits_given = (train_predictions == problem.train_labels).double()
-    fits_true = (train_predictions == problem.train_true_labels).double()
+    fits_given = (predictions.train == problem.train_labels).double()
+    fits_true = (predictions.train == problem.train_true_labels).double()
     corrupted = (problem.train_labels != problem.train_true_labels).double()
     clean = 1 - corrupted
     values = {
-        "train_loss": train_losses.double().mean(),
+        "train_loss": predictions.train_losses.double().mean(),
         "train_accuracy": fits_given.mean(),
-        "test_loss": test_losses.double().mean(),
-        "test_accuracy": (test_predictions == problem.test_labels).double().mean(),
+        "test_loss": predictions.test_losses.double().mean(),
+        "test_accuracy": (predictions.test == problem.test_labels).double().mean(),
         "clean_subset_accuracy": (fits_given * clean).sum() / clean.sum(),
         "corrupted_subset_accuracy": (fits_given * corrupted).sum() / corrupted.sum(),
         "recovered_true_accuracy": (fits_true * corrupted).sum() / corrupted.sum(),

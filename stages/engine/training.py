@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from stages.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
-from stages.engine.evaluation import evaluate
+from stages.engine.evaluation import predict_all, scores
 from stages.engine.problem import Problem
 from stages.engine.recipe import Recipe
 from stages.engine.step import TrainingStep
@@ -73,7 +73,7 @@ def train(
             "step": progress.epoch * step.steps_per_epoch,
             "lr": recipe.lr_at(progress.epoch),
             "minibatch_loss": math.fsum(losses) / len(losses),
-            **evaluate(model, problem, recipe.precision, stop_if_requested),
+            **scores(problem, predict_all(model, problem, recipe.precision, stop_if_requested)),
         }
         progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
         on_epoch(row)

@@ -66,4 +66,4 @@ def small_inception(unit: Unit, image_shape: ImageShape, classes: int, dropout: 
             channels += widths[0]
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes)]
     model = nn.Sequential(*layers, *head)
-    return initialise(model, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
+    return initialise(model, nn.init.xavier_uniform_)

@@ -23,4 +23,4 @@ def perceptron(hidden: list[int], image_shape: ImageShape, classes: int, dropout
         layers += [nn.Linear(width, units), nn.ReLU(inplace=True)]
         width = units
     model = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(width, classes))
-    return initialise(model, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
+    return initialise(model, nn.init.xavier_uniform_)

@@ -1,6 +1,8 @@
 """The small Inception with batch normalisation: 1,649,402 parameters on 28x28x3 with 10 classes (figure 3).
 
-Initialisation: He normal (fan in) for every weight, zero biases and shifts. The paper does not state its own.
+Initialisation: Glorot uniform weights and zero biases, the default of TensorFlow, in which the paper's models were
+written;
+zero shifts. The paper does not state its own.
 """
 
 from torch import nn

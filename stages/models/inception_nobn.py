@@ -1,7 +1,9 @@
 """The small Inception without batch normalisation: 1,649,402 parameters on 28x28x3 with 10 classes.
 
-Initialisation: He normal (fan in) for every weight, zero biases. The paper does not state its own, and at its learning
-rate of 0.1 this network is sensitive to it: a run that diverges is recorded as such.
+Initialisation: Glorot uniform weights and zero biases, the default of TensorFlow, in which the paper's models were
+written.
+The paper does not state its own, and at its learning rate of 0.1 this network is sensitive to it: a run that diverges
+is recorded as such.
 """
 
 from torch import nn

@@ -1,0 +1,112 @@
+"""Stage evaluate: re-measure every run from its saved weights, check what it claimed, collect what Git keeps."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model
+
+from stages import config
+from stages.config import Parameters, PlannedRun
+from stages.data.arrays import ImageData, open_dataset
+from stages.engine.device import select_device
+from stages.engine.evaluation import per_class_accuracy, predict_all, scores
+from stages.errors import DataError, run_stage
+from stages.files import read_csv, read_json, write_csv, write_json
+from stages.run import network, problem_of
+from stages.workspace import checkpoints_folder
+
+# Accuracies of the saved weights may differ from the run's own by rounding where another device evaluates them.
+ACCURACY_TOLERANCE = 0.002
+
+
+def main() -> None:
+    """Write summary.json, curves.csv, steps.csv and per_class.csv, and print a short table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--raw", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="the corrupted set, or the folder of a grid's sets")
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    parameters = config.load(arguments.params)
+    device = select_device(parameters.train.device, parameters.train.deterministic)
+
+    summary: dict[str, Any] = {}
+    tables: dict[str, list[dict[str, Any]]] = {"curves": [], "steps": [], "per_class": []}
+    for run in parameters.planned_runs():
+        folder = arguments.runs / run.name
+        data = open_dataset(arguments.data / (run.corruption or ""), arguments.raw)
+        metrics, per_class = measure(parameters, run, folder, data, device)
+        _insert(summary, run, metrics)
+        tables["per_class"] += [{"run": run.name, **row} for row in per_class]
+        for name in ("curves", "steps"):
+            tables[name] += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
+    write_json(arguments.out / "summary.json", summary)
+    for name, rows in tables.items():
+        write_csv(arguments.out / f"{name}.csv", rows)
+    for run in parameters.planned_runs():
+        _forget_checkpoint(arguments.runs / run.name)
+    print(table(parameters, summary))
+
+
+def measure(
+    parameters: Parameters, run: PlannedRun, folder: Path, data: ImageData, device: torch.device
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A run's metrics, re-measured from its weights in evaluation mode, and its accuracy per class.
+
+    Raises DataError where the weights do not give the accuracies that the run recorded.
+    """
+    metrics = read_json(folder / "metrics.json")
+    model = network(parameters, run.arch, data).to(device)
+    try:
+        load_model(model, folder / "model.safetensors", device=str(device))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{folder}/model.safetensors does not fit {run.arch} ({error}); run `dvc repro`") from None
+    problem = problem_of(parameters, run.arch, data, device)
+    predictions = predict_all(model, problem, parameters.train.precision)
+    found = scores(problem, predictions)
+    for name, value in found.items():
+        recorded = metrics[name]
+        if name.endswith("accuracy") and abs((recorded or 0.0) - (value or 0.0)) > ACCURACY_TOLERANCE:
+            raise DataError(f"{folder}/metrics.json has {name} {recorded}, but its weights give {value}")
+    train = per_class_accuracy(predictions.train, problem.train_labels, data.classes)
+    test = per_class_accuracy(predictions.test, problem.test_labels, data.classes)
+    columns = zip(data.class_names, train, test, strict=True)
+    return metrics | found, [{"class": name, "train_accuracy": a, "test_accuracy": b} for name, a, b in columns]
+
+
+def _insert(summary: dict[str, Any], run: PlannedRun, metrics: dict[str, Any]) -> None:
+    """By architecture; in a grid, by corruption and seed below that. The headline has no level in its keys, so that
+    `dvc metrics diff` compares like with like when the level changes."""
+    if run.corruption is None:
+        summary[run.arch] = metrics
+    else:
+        summary.setdefault(run.arch, {}).setdefault(run.corruption, {})[f"seed-{metrics['seed']}"] = metrics
+
+
+def _forget_checkpoint(folder: Path) -> None:
+    """Delete the checkpoint of a run that DVC has stored: from here on it would only stand in for a real re-run."""
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        key = file.metadata()["run"]
+    (checkpoints_folder() / f"{key}.safetensors").unlink(missing_ok=True)
+
+
+def table(parameters: Parameters, summary: dict[str, Any]) -> str:
+    """A line per run: data, corruption, accuracies in percent, and the epoch from which it fits."""
+    lines = [f"{'architecture':<14} {'corruption':<16} {'train':>8} {'test':>8}  fits from epoch"]
+    for run in parameters.planned_runs():
+        metrics = summary[run.arch]
+        if run.corruption is not None:
+            metrics = metrics[run.corruption][f"seed-{parameters.train.seed}"]
+        corruption = metrics["corruption"]
+        name = run.corruption or f"{corruption['kind']}-{corruption['level']}"
+        fits = "diverged" if metrics["diverged"] else metrics["epochs_to_fit"] or "never"
+        lines.append(f"{run.arch:<14} {name:<16} {metrics['train_accuracy']:>8.2%} {metrics['test_accuracy']:>8.2%}  {fits}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,22 @@
+"""Stage validate: check every parameter before anything runs, as a wrong one found later costs the outputs DVC removed."""
+
+import argparse
+from pathlib import Path
+
+from stages import config
+from stages.errors import run_stage
+from stages.files import write_text
+
+
+def main() -> None:
+    """Load the parameters; write the same file whatever they are, so that nothing downstream runs again for it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    config.load(arguments.params)
+    write_text(arguments.out, "The parameters are valid.\n")
+
+
+if __name__ == "__main__":
+    run_stage(main)
