@@ -13,7 +13,7 @@ def network_inputs(images: np.ndarray, size: int, device: torch.device) -> Tenso
     """Images (N, H, W, C) centre-cropped and standardised, as (N, size, size, C) float32 on the device."""
     inputs = torch.empty((len(images), size, size, images.shape[-1]), device=device)
     for start in range(0, len(images), BLOCK):
-        block = torch.from_numpy(np.ascontiguousarray(centre_crop(images[start : start + BLOCK], size)))
+        block = torch.from_numpy(centre_crop(images[start : start + BLOCK], size).copy())
         inputs[start : start + BLOCK] = standardise(block.to(device))
     return inputs
 

@@ -26,7 +26,8 @@ def select_device(name: str, deterministic: bool) -> torch.device:
         raise UsageError(f"train.device: found '{name}', but this machine has {present}; auto chooses by itself")
     # cuBLAS reads this when it starts; without it two runs may differ in the last bit.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    # The same switch as use_deterministic_algorithms, without that function's two seconds of imports.
+    torch.set_deterministic_debug_mode("error" if deterministic else "default")
     # Deterministic mode also fills fresh memory, against code that reads it uninitialised; ours does not.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
