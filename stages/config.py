@@ -210,11 +210,19 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _choices(problem: Any) -> list[str]:
-    return [word.strip("' ") for word in str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")]
+    return [
+        word.strip("' ") for word in str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")
+    ]
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """The keys that a section of the parameter file allows."""
-    sections = {"dataset": Dataset, "corrupt": Corrupt, "train": Train, "regularizers": Regularizers, "grid": Grid}
-    section = (sections | {"archs": Arch})[str(location[0])] if location else Parameters
+    sections: dict[str, type[Section]] = {
+        "dataset": Dataset,
+        "corrupt": Corrupt,
+        "train": Train,
+        "regularizers": Regularizers,
+        "grid": Grid,
+    }
+    section: type[Section] = {**sections, "archs": Arch}[str(location[0])] if location else Parameters
     return list(section.model_fields)

@@ -24,20 +24,32 @@ def main() -> None:
     data = open_dataset(arguments.raw)
     size, width = parameters.dataset.input_size, min(data.train_images.shape[1:3])
     if size > width:
-        raise UsageError(f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide")
+        raise UsageError(
+            f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide"
+        )
     module = registry.load("data/corruptions", corruption.kind, "corrupt.kind")
     request = Request(corruption.level, corruption.seed, size, corruption.test_labels)
     changed = module.corrupt(data, request)
     description = {"kind": corruption.kind, "level": corruption.level, "seed": corruption.seed}
     audit = {**description, **module.audit(data, changed, request)}
     if not audit["ok"]:
-        raise DataError(f"the audit of {corruption.kind} at level {corruption.level} failed, nothing was written: {audit}")
+        raise DataError(
+            f"the audit of {corruption.kind} at level {corruption.level} failed, nothing was written: {audit}"
+        )
 
-    meta = {"dataset": data.name, "raw": raw_fingerprint(read_json(arguments.raw / "meta.json")), "corruption": description}
+    meta = {
+        "dataset": data.name,
+        "raw": raw_fingerprint(read_json(arguments.raw / "meta.json")),
+        "corruption": description,
+    }
     with new_folder(arguments.out) as folder:
-        save_arrays(folder, {"train_labels": data.train_labels, "train_true_labels": data.train_labels, **changed}, meta)
+        save_arrays(
+            folder, {"train_labels": data.train_labels, "train_true_labels": data.train_labels, **changed}, meta
+        )
         write_json(folder / "audit.json", audit)
-    print(f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed, expected {audit['expected_changed']:.2%}")
+    print(
+        f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed, expected {audit['expected_changed']:.2%}"
+    )
 
 
 if __name__ == "__main__":

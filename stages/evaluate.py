@@ -104,7 +104,9 @@ def table(parameters: Parameters, summary: dict[str, Any]) -> str:
         corruption = metrics["corruption"]
         name = run.corruption or f"{corruption['kind']}-{corruption['level']}"
         fits = "diverged" if metrics["diverged"] else metrics["epochs_to_fit"] or "never"
-        lines.append(f"{run.arch:<14} {name:<16} {metrics['train_accuracy']:>8.2%} {metrics['test_accuracy']:>8.2%}  {fits}")
+        lines.append(
+            f"{run.arch:<14} {name:<16} {metrics['train_accuracy']:>8.2%} {metrics['test_accuracy']:>8.2%}  {fits}"
+        )
     return "\n".join(lines)
 
 

@@ -45,7 +45,9 @@ def _find(data: Path, name: str) -> Path:
             return folder
     known = sorted(path.parent.relative_to(data).as_posix() for path in data.rglob("meta.json"))
     known = [path.removeprefix("corrupted/") for path in known]
-    raise UsageError(f"NAME: no data set '{name}' below {data}; there are {', '.join(known) or 'none, run `dvc repro`'}")
+    raise UsageError(
+        f"NAME: no data set '{name}' below {data}; there are {', '.join(known) or 'none, run `dvc repro`'}"
+    )
 
 
 def _raw_set(data: Path, wanted: str) -> Path:

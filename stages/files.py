@@ -69,7 +69,7 @@ def finite(value: Any) -> Any:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of equal keys as CSV, atomically; floats with six significant digits, None and NaN as an empty cell."""
+    """Write rows of equal keys as CSV, atomically; floats with six digits, None and NaN as an empty cell."""
     with new_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()

@@ -116,5 +116,5 @@ def _needed(package: str) -> Any:
         return importlib.import_module(package)
     except ImportError:
         raise UsageError(
-            f"train.mirror: '{package}' is not installed; run `pip install -r requirements-{package}.txt` or set it to none"
+            f"train.mirror: '{package}' is not installed; run `pip install -r requirements-{package}.txt` or set none"
         ) from None

@@ -126,7 +126,10 @@ def training_loss(runs: dict[str, Metrics], steps: Curves) -> Figure:
         for name, metrics in members.items():
             label, colour = style_of(metrics)
             axes.plot(
-                [row["step"] / 1000 for row in steps[name]], [row["loss"] for row in steps[name]], color=colour, label=label
+                [row["step"] / 1000 for row in steps[name]],
+                [row["loss"] for row in steps[name]],
+                color=colour,
+                label=label,
             )
         axes.set(xlabel="thousand steps", ylim=(0, 2.6))
     figure.axes[0].set_ylabel("training loss")
@@ -150,7 +153,7 @@ def test_error(runs: dict[str, Metrics]) -> Figure:
 
 
 def memorisation(runs: dict[str, Metrics]) -> Figure:
-    """Per run with corrupted labels: accuracy on untouched images, on corrupted ones as labelled, and as they truly are."""
+    """Under label corruption: accuracy on untouched images, on corrupted ones as labelled, and as they truly are."""
     members = {name: metrics for name, metrics in runs.items() if metrics["corrupted_subset_accuracy"] is not None}
     figure, axes = plt.subplots(figsize=(2.6 + 1.3 * max(len(members), 2), 4.2), layout="constrained")
     bars = {

@@ -40,7 +40,7 @@ def network(parameters: Parameters, arch: str, data: ImageData) -> nn.Module:
     module = registry.load("models", arch, "train.archs")
     seed = stream_seed(parameters.train.seed, Stream.INITIALISATION)
     model = models.seeded(module.build, shape, data.classes, parameters.regularizers.dropout, seed)
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch.device) -> Problem:
@@ -49,7 +49,7 @@ def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch
     if min(data.train_images.shape[1:3]) < size:
         found = "x".join(str(side) for side in data.train_images.shape[1:3])
         raise UsageError(
-            f"archs.{arch}: its input is {size} pixels wide, but {data.name} under '{data.corruption['kind']}' is {found}; "
+            f"archs.{arch}: its input is {size} pixels wide, but {data.name} under {data.corruption['kind']} is {found}; "
             f"set dataset.input_size to {size}"
         )
     labels = {

@@ -1,4 +1,4 @@
-"""Stage validate: check every parameter before anything runs, as a wrong one found later costs the outputs DVC removed."""
+"""Stage validate: check every parameter before anything runs; DVC removes a stage's outputs before it starts."""
 
 import argparse
 from pathlib import Path

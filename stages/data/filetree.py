@@ -25,7 +25,7 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
     """
     if not source.exists():
         raise DataError(
-            f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or a folder"
+            f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or folder"
         )
     total = 0
     try:

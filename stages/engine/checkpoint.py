@@ -1,4 +1,4 @@
-"""Training state on disk: written whole or not at all, read without executing anything, keyed by the run's fingerprint."""
+"""Training state on disk: written whole or not at all, read without executing anything."""
 
 import json
 from dataclasses import dataclass, field

@@ -40,7 +40,7 @@ def select_device(name: str, deterministic: bool) -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep large freed blocks: returned to the system, every step's activations fault in again, page by page."""
+    """Let glibc keep large freed blocks; returned to the system, each step faults them in again by the page."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
         libc.mallopt(mmap_threshold, largest)

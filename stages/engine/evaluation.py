@@ -78,7 +78,9 @@ def scores(problem: Problem, predictions: Predictions) -> dict[str, float | None
     }
     numbers = dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
     # An empty subset divides zero by zero; a loss that is not finite stays visible as such.
-    return {name: None if name.endswith("accuracy") and number != number else number for name, number in numbers.items()}
+    return {
+        name: None if name.endswith("accuracy") and number != number else number for name, number in numbers.items()
+    }
 
 
 def per_class_accuracy(predictions: Tensor, labels: Tensor, classes: int) -> list[float | None]:

@@ -37,5 +37,5 @@ class Stream(Enum):
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
-    """The 63-bit seed of a stream in an epoch. Every epoch has its own, so that a run resumes without saved generators."""
+    """The 63-bit seed of a stream in an epoch; as every epoch has its own, a longer run begins like a shorter one."""
     return int(np.random.SeedSequence([seed, stream.value, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))

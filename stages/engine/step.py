@@ -27,7 +27,7 @@ class TrainingStep:
         self.recipe = recipe
         device = problem.train_labels.device
         self.device = device
-        self.parameters = list(model.parameters())
+        self.parameters: list[Tensor] = list(model.parameters())
         self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
         size = len(problem.train_labels)
         self.steps_per_epoch = -(-size // recipe.batch_size)

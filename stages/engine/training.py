@@ -77,7 +77,9 @@ def train(
         }
         progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
         on_epoch(row)
-        if checkpoint and (row["epoch"] % recipe.checkpoint_every == 0 or row["epoch"] == recipe.epochs or diverged(progress)):
+        if checkpoint and (
+            row["epoch"] % recipe.checkpoint_every == 0 or row["epoch"] == recipe.epochs or diverged(progress)
+        ):
             save_checkpoint(checkpoint, step, progress)
     return Outcome(progress.rows, loss_windows(progress.step_losses), diverged(progress))
 

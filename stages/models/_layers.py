@@ -15,6 +15,8 @@ class ShiftedBatchNorm(nn.BatchNorm2d):
     """Batch normalisation with a learnable shift and no learnable scale: TensorFlow-slim's default, which the paper's
     parameter count of 1,649,402 implies."""
 
+    scale: Tensor
+
     def __init__(self, channels: int):
         super().__init__(channels, affine=False)
         self.bias = nn.Parameter(torch.zeros(channels))

@@ -1,6 +1,6 @@
 """Wide ResNet 28-1 (Zagoruyko and Komodakis 2016): 369,498 parameters with 10 classes, for 32x32 images.
 
-Not in the paper; three of its earlier reproductions train it. Pre-activation blocks, four to a group, widths 16, 32, 64.
+Not in the paper; three of its reproductions train it. Pre-activation blocks, four to a group, widths 16, 32, 64.
 
 Initialisation: He normal (fan out) for convolutions, He normal (fan in) for the linear layer, zero bias, batch
 normalisation at scale one and shift zero.
@@ -25,7 +25,9 @@ class Block(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
         )
-        self.shortcut = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False) if channels_in != channels_out else None
+        self.shortcut = (
+            nn.Conv2d(channels_in, channels_out, 1, stride, bias=False) if channels_in != channels_out else None
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, channels_in, H, W) to (N, channels_out, H / stride, W / stride)."""

@@ -63,7 +63,9 @@ class Moments:
 
     def keeps_pixels_of(self, other: "Moments") -> bool:
         """Whether every image has the sums and squares of the other's, as it must if pixels only moved within it."""
-        return np.array_equal(self.image_sums, other.image_sums) and np.array_equal(self.image_squares, other.image_squares)
+        return np.array_equal(self.image_sums, other.image_sums) and np.array_equal(
+            self.image_squares, other.image_squares
+        )
 
 
 def measure(pixels: np.ndarray) -> Moments:

@@ -50,7 +50,7 @@ def _judge(true: np.ndarray, new: np.ndarray, classes: int, expected: float) -> 
 
 
 def binomial_interval(count: int, share: float) -> tuple[float, float]:
-    """The shares that a binomial of `count` draws at `share` leaves, on either side, half of FALSE_ALARM of the time."""
+    """The range of shares that a binomial of `count` draws at `share` leaves FALSE_ALARM of the time."""
     cumulative = special.bdtr(np.arange(count + 1), count, share)
     low, high = np.searchsorted(cumulative, [FALSE_ALARM / 2, 1 - FALSE_ALARM / 2])
     return float(low) / count, float(high) / count

@@ -20,7 +20,9 @@ from stages.data.corruptions._pixels import (
 def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:
     """Permute each image's pixels independently; the channels of a pixel move together."""
     pixels = cropped_pixels(data, request.input_size)
-    return {name: as_images(permute(values, [request.seed, split])) for split, (name, values) in enumerate(pixels.items())}
+    return {
+        name: as_images(permute(values, [request.seed, split])) for split, (name, values) in enumerate(pixels.items())
+    }
 
 
 def permute(pixels: np.ndarray, seed: list[int]) -> np.ndarray:

@@ -4,7 +4,15 @@ import numpy as np
 
 from stages.data.arrays import ImageData
 from stages.data.corruptions import Request
-from stages.data.corruptions._pixels import Moments, as_images, as_pixels, cropped_pixels, measure_all, share_changed, verdict
+from stages.data.corruptions._pixels import (
+    Moments,
+    as_images,
+    as_pixels,
+    cropped_pixels,
+    measure_all,
+    share_changed,
+    verdict,
+)
 
 
 def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:

@@ -96,7 +96,9 @@ def _unpickle(content: bytes) -> dict[str, Any]:
     try:
         return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, ImportError, TypeError) as error:
-        raise DataError(f"dataset.source: a pickle holds more than arrays, lists, strings and integers ({error})") from None
+        raise DataError(
+            f"dataset.source: a pickle holds more than arrays, lists, strings and integers ({error})"
+        ) from None
 
 
 class _ArraysOnly(pickle.Unpickler):

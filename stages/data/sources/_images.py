@@ -64,7 +64,9 @@ def read_image_tree(
     )
 
 
-def _stack(split: str, items: list[tuple[str, str, np.ndarray]], class_names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _stack(
+    split: str, items: list[tuple[str, str, np.ndarray]], class_names: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, H, W, C) uint8 and labels (N,) int64, sorted by class and file name whatever the archive's order."""
     items.sort(key=lambda item: item[:2])
     index = {class_name: label for label, class_name in enumerate(class_names)}
@@ -81,7 +83,9 @@ def _decode(name: str, content: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"dataset.source: '{name}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels")
+                raise DataError(
+                    f"dataset.source: '{name}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels"
+                )
             if image.mode not in ("RGB", "L", "P"):
                 raise DataError(f"dataset.source: '{name}' has mode {image.mode}; expected 8-bit RGB or grey")
             pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))

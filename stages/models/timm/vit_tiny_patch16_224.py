@@ -1,4 +1,7 @@
-"""timm's vit_tiny_patch16_224: the tiny vision transformer, at patches of an eighth of the image. Initialisation: timm's own."""
+"""timm's vit_tiny_patch16_224: the tiny vision transformer, at patches of an eighth of the image.
+
+Initialisation: timm's own.
+"""
 
 from functools import partial
 

@@ -1,0 +1,23 @@
+# Every target is a line of public commands; .venv is made on first use.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+DVC = dvc repro
+
+.PHONY: demo repro test check
+demo: .venv/installed
+	dvc repro demo/dvc.yaml
+	@cat demo/metrics/table.txt
+
+repro: .venv/installed
+	dvc repro
+
+test: .venv/installed
+	pytest -q
+
+check: .venv/installed
+	ruff format --check . && ruff check . && mypy
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
