@@ -1,12 +1,11 @@
 # Every target is a line of public commands; .venv is made on first use.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-DVC = dvc repro
 
 .PHONY: demo repro test check
 demo: .venv/installed
 	dvc repro demo/dvc.yaml
-	@cat demo/metrics/table.txt
+	@cat demo/metrics/table.md
 
 repro: .venv/installed
 	dvc repro

@@ -223,6 +223,7 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "train": Train,
         "regularizers": Regularizers,
         "grid": Grid,
+        "archs": Arch,
     }
-    section: type[Section] = {**sections, "archs": Arch}[str(location[0])] if location else Parameters
+    section: type[Section] = sections[str(location[0])] if location else Parameters
     return list(section.model_fields)

@@ -14,7 +14,7 @@ from stages.data.arrays import ImageData, open_dataset
 from stages.engine.device import select_device
 from stages.engine.evaluation import per_class_accuracy, predict_all, scores
 from stages.errors import DataError, run_stage
-from stages.files import read_csv, read_json, write_csv, write_json
+from stages.files import read_csv, read_json, write_csv, write_json, write_text
 from stages.run import network, problem_of
 from stages.workspace import checkpoints_folder
 
@@ -23,7 +23,7 @@ ACCURACY_TOLERANCE = 0.002
 
 
 def main() -> None:
-    """Write summary.json, curves.csv, steps.csv and per_class.csv, and print a short table."""
+    """Write summary.json, table.md, curves.csv, steps.csv and per_class.csv."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--raw", type=Path, required=True)
@@ -49,7 +49,9 @@ def main() -> None:
         write_csv(arguments.out / f"{name}.csv", rows)
     for run in parameters.planned_runs():
         _forget_checkpoint(arguments.runs / run.name)
-    print(table(parameters, summary))
+    text = table(parameters, summary)
+    write_text(arguments.out / "table.md", text)
+    print(text, end="")
 
 
 def measure(
@@ -95,19 +97,23 @@ def _forget_checkpoint(folder: Path) -> None:
 
 
 def table(parameters: Parameters, summary: dict[str, Any]) -> str:
-    """A line per run: data, corruption, accuracies in percent, and the epoch from which it fits."""
-    lines = [f"{'architecture':<14} {'corruption':<16} {'train':>8} {'test':>8}  fits from epoch"]
+    """A Markdown table, a line per run: corruption, accuracies in percent, and the epoch from which it fits."""
+    lines = [
+        f"| {'architecture':<14} | {'corruption':<15} | {'train':>7} | {'test':>7} | fits from epoch |",
+        f"| {'-' * 14} | {'-' * 15} | {'-' * 6}: | {'-' * 6}: | {'-' * 14}: |",
+    ]
     for run in parameters.planned_runs():
         metrics = summary[run.arch]
         if run.corruption is not None:
             metrics = metrics[run.corruption][f"seed-{parameters.train.seed}"]
         corruption = metrics["corruption"]
-        name = run.corruption or f"{corruption['kind']}-{corruption['level']}"
+        level = f"-{corruption['level']}" if corruption["kind"] == "labels" else ""
         fits = "diverged" if metrics["diverged"] else metrics["epochs_to_fit"] or "never"
         lines.append(
-            f"{run.arch:<14} {name:<16} {metrics['train_accuracy']:>8.2%} {metrics['test_accuracy']:>8.2%}  {fits}"
+            f"| {run.arch:<14} | {corruption['kind'] + level:<15} | {metrics['train_accuracy']:>7.2%} "
+            f"| {metrics['test_accuracy']:>7.2%} | {fits:>15} |"
         )
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch
     if min(data.train_images.shape[1:3]) < size:
         found = "x".join(str(side) for side in data.train_images.shape[1:3])
         raise UsageError(
-            f"archs.{arch}: its input is {size} pixels wide, but {data.name} under {data.corruption['kind']} is {found}; "
+            f"archs.{arch}: its input is {size} pixels, but {data.name} under {data.corruption['kind']} is {found}; "
             f"set dataset.input_size to {size}"
         )
     labels = {

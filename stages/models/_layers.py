@@ -25,7 +25,14 @@ class ShiftedBatchNorm(nn.BatchNorm2d):
     def forward(self, features: Tensor) -> Tensor:
         """Normalise (N, channels, H, W) by batch statistics in training, running ones in evaluation."""
         return functional.batch_norm(
-            features, self.running_mean, self.running_var, self.scale, self.bias, self.training, self.momentum, self.eps
+            features,
+            self.running_mean,
+            self.running_var,
+            self.scale,
+            self.bias,
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
         )
 
 

@@ -41,7 +41,7 @@ class ResponseNorm(nn.Module):
 
 
 def _module(channels_in: int) -> list[nn.Module]:
-    """Convolution, pool, normalisation. ReLU comes after the pool, with which it commutes, on a quarter of the values."""
+    """Convolution, pool, normalisation. ReLU follows the pool, with which it commutes, on a quarter of the values."""
     convolution = nn.Conv2d(channels_in, WIDTH, 5, padding=2)
     return [convolution, nn.MaxPool2d(3, 2, padding=1), nn.ReLU(inplace=True), ResponseNorm(WIDTH)]
 
