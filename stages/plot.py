@@ -122,22 +122,19 @@ def learning_curves(runs: dict[str, Metrics], curves: Curves) -> Figure:
 def training_loss(runs: dict[str, Metrics], steps: Curves) -> Figure:
     """Mean training loss per window of steps, as in the paper's figure 1a, a panel per architecture."""
     figure, panels = panels_by_arch(runs)
+    thousands = max(row["step"] for rows in steps.values() for row in rows) >= 2000
     for axes, (_, members) in panels:
         for name, metrics in members.items():
             label, colour = style_of(metrics)
-            axes.plot(
-                [row["step"] / 1000 for row in steps[name]],
-                [row["loss"] for row in steps[name]],
-                color=colour,
-                label=label,
-            )
-        axes.set(xlabel="thousand steps", ylim=(0, 2.6))
+            positions = [row["step"] / (1000 if thousands else 1) for row in steps[name]]
+            axes.plot(positions, [row["loss"] for row in steps[name]], color=colour, label=label)
+        axes.set(xlabel="thousand steps" if thousands else "steps", xlim=(0, None), ylim=(0, 2.6))
     figure.axes[0].set_ylabel("training loss")
-    return with_legend(figure, "Average training loss (as figure 1a of the paper)")
+    return with_legend(figure, "Average training loss (as the paper's figure 1a)")
 
 
 def test_error(runs: dict[str, Metrics]) -> Figure:
-    """Test error against the level of label corruption, as in figure 1c, with what chance would give."""
+    """Test error against the level of label corruption, as in the paper's figure 1c."""
     figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
     for marker, (arch, members) in zip(MARKERS * 9, group_by_arch(runs).items(), strict=False):
         points = sorted(
@@ -163,10 +160,11 @@ def memorisation(runs: dict[str, Metrics]) -> Figure:
     }
     for offset, (key, (label, colour)) in zip((-0.27, 0, 0.27), bars.items(), strict=True):
         heights = [100 * (metrics[key] or 0) for metrics in members.values()]
-        axes.bar([index + offset for index in range(len(members))], heights, 0.25, color=colour, label=label)
+        bar = axes.bar([index + offset for index in range(len(members))], heights, 0.25, color=colour, label=label)
+        axes.bar_label(bar, fmt="%.0f", fontsize=7, padding=1)
     names = [f"{NAMES.get(m['arch'], m['arch'])}\n{m['corruption']['level']:.0%} corrupted" for m in members.values()]
     axes.set_xticks(range(len(members)), names, fontsize=8)
-    axes.set(ylabel="accuracy on the training set (%)", ylim=(0, 103))
+    axes.set(ylabel="accuracy on the training set (%)", ylim=(0, 106))
     axes.grid(axis="x", visible=False)
     if not members:
         axes.text(0.5, 0.5, "no run has corrupted labels", transform=axes.transAxes, ha="center")
@@ -175,7 +173,7 @@ def memorisation(runs: dict[str, Metrics]) -> Figure:
 
 
 def style_of(metrics: Metrics) -> tuple[str, str]:
-    """Label and colour of a run's corruption; a run that did not fit says so."""
+    """Label and colour of a run's corruption."""
     kind, level = metrics["corruption"]["kind"], metrics["corruption"]["level"]
     label, colour = STYLES.get(kind, (kind, "#999999"))
     if kind == "labels" and level < 1:
@@ -192,17 +190,17 @@ def group_by_arch(runs: dict[str, Metrics]) -> dict[str, dict[str, Metrics]]:
 
 
 def panels_by_arch(runs: dict[str, Metrics]) -> tuple[Figure, Iterator[tuple[Axes, tuple[str, dict[str, Metrics]]]]]:
-    """A row of panels that share their y axis, one per architecture, titled; those that did not fit are named below."""
+    """A row of panels that share their y axis, one per architecture, titled; above each stands what did not fit."""
     groups = group_by_arch(runs)
     figure, grid = plt.subplots(
         1, len(groups), figsize=(1.2 + 3.4 * len(groups), 4.2), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, (arch, members) in zip(grid[0], groups.items(), strict=True):
-        axes.set_title(NAMES.get(arch, arch), fontsize=11)
+        axes.set_title(NAMES.get(arch, arch), fontsize=11, pad=14)
         unfitted = [style_of(metrics)[0].lower() for metrics in members.values() if not metrics["fitted"]]
         if unfitted:
             note = f"not fitted: {', '.join(unfitted)}"
-            axes.text(0.98, 0.02, note, transform=axes.transAxes, ha="right", fontsize=7.5, color="#a00000")
+            axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
     return figure, zip(grid[0], groups.items(), strict=True)
 
 

@@ -16,7 +16,7 @@ from stages.engine.step import TrainingStep
 
 # A run counts as fitted from the first epoch whose evaluation-mode train accuracy reaches this.
 FITTED_ACCURACY = 0.999
-# Mini-batch losses are averaged over windows of so many steps, the resolution of the paper's figure 1a.
+# Mini-batch losses are averaged over windows of so many steps, or an epoch where that is shorter: figure 1a's resolution.
 WINDOW_STEPS = 100
 
 
@@ -81,7 +81,7 @@ def train(
             row["epoch"] % recipe.checkpoint_every == 0 or row["epoch"] == recipe.epochs or diverged(progress)
         ):
             save_checkpoint(checkpoint, step, progress)
-    return Outcome(progress.rows, loss_windows(progress.step_losses), diverged(progress))
+    return Outcome(progress.rows, loss_windows(progress.step_losses, step.steps_per_epoch), diverged(progress))
 
 
 def diverged(progress: Progress) -> bool:
@@ -91,11 +91,12 @@ def diverged(progress: Progress) -> bool:
     return not all(math.isfinite(loss) for loss in losses)
 
 
-def loss_windows(step_losses: list[float]) -> list[dict[str, Any]]:
+def loss_windows(step_losses: list[float], steps_per_epoch: int) -> list[dict[str, Any]]:
     """The mean mini-batch loss over each window of steps, beside the number of its last step."""
     windows = []
-    for start in range(0, len(step_losses), WINDOW_STEPS):
-        window = step_losses[start : start + WINDOW_STEPS]
+    width = min(WINDOW_STEPS, steps_per_epoch)
+    for start in range(0, len(step_losses), width):
+        window = step_losses[start : start + width]
         windows.append({"step": start + len(window), "loss": math.fsum(window) / len(window)})
     return windows
 
