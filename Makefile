@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro test check
+.PHONY: demo repro test check bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml
 	@cat demo/metrics/table.md
@@ -15,6 +15,9 @@ test: .venv/installed
 
 check: .venv/installed
 	ruff format --check . && ruff check . && mypy
+
+bench: .venv/installed
+	python -m benchmarks.throughput
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -59,6 +59,7 @@ class Train(Section):
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     deterministic: bool = True
     checkpoint_every: Count = 1
+    stop_when_fitted: Annotated[int, Field(ge=0)] | None = None
     live: bool = True
     mirror: Literal["none", "wandb", "tensorboard"] = "none"
 

@@ -30,6 +30,7 @@ def recipe_of(parameters: Parameters, arch: str) -> Recipe:
         precision=train.precision,
         seed=train.seed,
         checkpoint_every=train.checkpoint_every,
+        stop_when_fitted=train.stop_when_fitted,
     )
 
 
@@ -40,7 +41,7 @@ def network(parameters: Parameters, arch: str, data: ImageData) -> nn.Module:
     module = registry.load("models", arch, "train.archs")
     seed = stream_seed(parameters.train.seed, Stream.INITIALISATION)
     model = models.seeded(module.build, shape, data.classes, parameters.regularizers.dropout, seed)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return models.channels_last(model)
 
 
 def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch.device) -> Problem:

@@ -8,7 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum and a learning rate that falls by `lr_decay` after every epoch, or after each milestone."""
+    """SGD with momentum and a learning rate that falls by `lr_decay` after every epoch, or after each milestone.
+
+    `stop_when_fitted` ends a run so many epochs after it fitted its training set; None trains all epochs.
+    """
 
     epochs: int
     batch_size: int
@@ -20,6 +23,7 @@ class Recipe:
     precision: str
     seed: int
     checkpoint_every: int
+    stop_when_fitted: int | None = None
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate during the epoch of that number, counted from 1."""

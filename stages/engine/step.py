@@ -36,6 +36,7 @@ class TrainingStep:
         self.order = torch.arange(size, device=device)
         self.offsets = torch.arange(recipe.batch_size, device=device)
         self.position = torch.zeros((), dtype=torch.int64, device=device)
+        self.steps = torch.arange(self.steps_per_epoch, device=device)
         self.losses = torch.zeros(self.steps_per_epoch, device=device)
         self.generator = torch.Generator(device)
         self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
@@ -92,7 +93,8 @@ class TrainingStep:
                 nesterov=False,
                 maximize=False,
             )
-            self.losses.index_copy_(0, self.position[None], loss[None])
+            # A select, not an indexed write: the deterministic form of the latter sorts its indices.
+            torch.where(self.steps == self.position, loss, self.losses, out=self.losses)
             self.position += 1
 
     def _graph(self, size: int) -> torch.cuda.CUDAGraph:

@@ -1,6 +1,7 @@
 """A whole training run: epochs of steps, an evaluation after each, checkpoints, and a stop that loses nothing."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,11 @@ from stages.engine.step import TrainingStep
 
 # A run counts as fitted from the first epoch whose evaluation-mode train accuracy reaches this.
 FITTED_ACCURACY = 0.999
-# Mini-batch losses are averaged over windows of so many steps, or an epoch where that is shorter: figure 1a's resolution.
+# `stop_when_fitted` waits for this train loss too: the accuracy is reached long before the loss is small.
+FITTED_LOSS = 0.01
+# Epochs may take milliseconds; checkpoints are at least so many seconds apart.
+CHECKPOINT_SECONDS = 5.0
+# Mini-batch losses are averaged over windows of so many steps, figure 1a's resolution, or an epoch if shorter.
 WINDOW_STEPS = 100
 
 
@@ -59,7 +64,8 @@ def train(
                 save_checkpoint(checkpoint, step, progress)
             raise Stopped
 
-    while progress.epoch <= recipe.epochs and not diverged(progress):
+    last_save = time.monotonic()
+    while not is_over(progress, recipe):
         if progress.step == 0:
             step.begin_epoch(progress.epoch)
         while progress.step < step.steps_per_epoch:
@@ -77,11 +83,21 @@ def train(
         }
         progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
         on_epoch(row)
-        if checkpoint and (
-            row["epoch"] % recipe.checkpoint_every == 0 or row["epoch"] == recipe.epochs or diverged(progress)
-        ):
+        due = row["epoch"] % recipe.checkpoint_every == 0 and time.monotonic() - last_save >= CHECKPOINT_SECONDS
+        if checkpoint and (due or is_over(progress, recipe)):
             save_checkpoint(checkpoint, step, progress)
+            last_save = time.monotonic()
     return Outcome(progress.rows, loss_windows(progress.step_losses, step.steps_per_epoch), diverged(progress))
+
+
+def is_over(progress: Progress, recipe: Recipe) -> bool:
+    """Whether all epochs are done, a loss is not finite, or the run has fitted long enough ago to stop."""
+    if progress.epoch > recipe.epochs or diverged(progress):
+        return True
+    if recipe.stop_when_fitted is None:
+        return False
+    fitted = [r["train_accuracy"] >= FITTED_ACCURACY and r["train_loss"] <= FITTED_LOSS for r in progress.rows]
+    return any(fitted[: len(fitted) - recipe.stop_when_fitted])
 
 
 def diverged(progress: Progress) -> bool:

@@ -27,6 +27,11 @@ def seeded(build: Builder, image_shape: ImageShape, classes: int, dropout: float
         return build(image_shape, classes, dropout)
 
 
+def channels_last(model: nn.Module) -> nn.Module:
+    """Lay the weights of convolutions out as the engine lays out its images."""
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 def parameter_count(model: nn.Module) -> int:
     """The number of learnable parameters."""
     return sum(parameter.numel() for parameter in model.parameters())

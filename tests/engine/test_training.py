@@ -159,6 +159,14 @@ def test_a_run_that_diverges_ends_at_once_and_says_so():
     assert metrics["epochs"] < 9
 
 
+def test_a_run_may_end_some_epochs_after_it_fits():
+    whole = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0))
+    fits = [row["train_accuracy"] >= 0.999 and row["train_loss"] <= 0.01 for row in whole.rows]
+    early = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0, stop_when_fitted=3))
+    assert True in fits[:-4]
+    assert early.rows == whole.rows[: fits.index(True) + 4]
+
+
 def test_bf16_trains_float32_weights():
     model = perceptron()
     outcome = train(model, random_problem(), recipe(precision="bf16", epochs=2))

@@ -38,6 +38,22 @@ class Archive:
     names_key: str
 
 
+def official_archive(name: str, classes: int, label_key: str, published: Any) -> Archive:
+    """The archive as torchvision's data set class `published` knows it."""
+    return Archive(
+        name=name,
+        classes=classes,
+        url=published.url,
+        filename=published.filename,
+        md5=published.tgz_md5,
+        train=dict(published.train_list),
+        test=dict(published.test_list),
+        meta={published.meta["filename"]: published.meta["md5"]},
+        label_key=label_key,
+        names_key=published.meta["key"],
+    )
+
+
 def read_cifar(archive: Archive, source: str, downloads: Path) -> RawData:
     """Read `official`, the official archive, its extracted folder, or image files. Raises DataError."""
     path = Path(source)

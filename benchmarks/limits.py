@@ -1,0 +1,54 @@
+"""What the machine could do: its rate of matrix products and of memory copies, and a network's work per image."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def seconds(work: Callable[[], object], device: torch.device, at_least: float) -> float:
+    """Mean seconds of one call, over as many calls as fill `at_least` seconds, the device drained at both ends."""
+    work()
+    calls = 0
+    _drain(device)
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < at_least or calls == 0:
+        work()
+        calls += 1
+        if device.type == "cpu" or calls % 50 == 0:
+            _drain(device)
+    _drain(device)
+    elapsed = time.perf_counter() - start
+    return elapsed / calls
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s of a large matrix product."""
+    size = 8192 if device.type == "cuda" else 2048
+    left = torch.randn(size, size, device=device).to(dtype)
+    right = torch.randn(size, size, device=device).to(dtype)
+    return 2 * size**3 / seconds(lambda: left @ right, device, 1.0)
+
+
+def copy_rate(device: torch.device) -> float:
+    """Bytes per second read and written by a copy much larger than the caches."""
+    count = 2**30 if device.type == "cuda" else 2**26
+    source, target = torch.ones(count, device=device), torch.empty(count, device=device)
+    return 2 * 4 * count / seconds(lambda: target.copy_(source), device, 1.0)
+
+
+def training_flops(model: nn.Module, size: int) -> float:
+    """Floating-point operations of a forward and backward pass per image."""
+    images = torch.randn(8, 3, size, size)
+    with FlopCounterMode(display=False) as counter:
+        loss = functional.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64))
+        loss.backward()
+    return counter.get_total_flops() / len(images)
+
+
+def _drain(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()

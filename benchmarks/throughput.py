@@ -1,0 +1,222 @@
+"""Training speed of every architecture against the loops people use and the machine's limit, all in one run.
+
+`make bench` prints the table and writes it, with a picture, to benchmarks/results/. Contenders take turns in rounds, so
+that a machine that slows down slows all alike; ratios are medians over rounds.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import torch
+
+from benchmarks import limits, loops
+from stages import models
+from stages.engine.device import select_device
+from stages.engine.evaluation import predict_all
+from stages.files import write_json, write_text
+
+ARCHS = {"inception": 28, "inception_nobn": 28, "alexnet": 28, "mlp_3x512": 28, "mlp_1x512": 28, "wrn_28_1": 32}
+COLUMNS = {
+    "common": "common loop (a)",
+    "resident": "resident float32 (b)",
+    "float32": "engine float32",
+    "bf16": "engine bf16",
+}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--archs", nargs="+", default=list(ARCHS), choices=list(ARCHS))
+    parser.add_argument("--seconds", type=float, default=3.0, help="per contender and round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precisions", nargs="+", default=None, choices=["float32", "bf16"])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    arguments = parser.parse_args()
+    device = select_device(arguments.device, deterministic=True)
+    precisions = arguments.precisions or _useful_precisions(device)
+
+    report: dict[str, Any] = {"machine": machine(device), "limits": machine_limits(device, precisions), "archs": {}}
+    for arch in arguments.archs:
+        report["archs"][arch] = measure(arch, device, precisions, arguments.seconds, arguments.rounds)
+        print(row(arch, report["archs"][arch]), flush=True)
+    report["startup_seconds"] = startup_seconds()
+    text = table(report)
+    print(text)
+    write_json(arguments.out / "throughput.json", report)
+    write_text(arguments.out / "throughput.md", text)
+    picture(report, arguments.out / "throughput.png")
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the numbers were measured on."""
+    name = torch.cuda.get_device_name() if device.type == "cuda" else _cpu_name()
+    return {
+        "device": name,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def machine_limits(device: torch.device, precisions: list[str]) -> dict[str, float]:
+    """Matrix products per second in each precision (float32 on CUDA is TF32) and the rate of memory copies."""
+    dtypes = {"float32": torch.float32, "bf16": torch.bfloat16}
+    rates = {f"{name}_flops": limits.matrix_rate(device, dtypes[name]) for name in precisions}
+    return {**rates, "copy_bytes": limits.copy_rate(device)}
+
+
+def measure(arch: str, device: torch.device, precisions: list[str], duration: float, rounds: int) -> dict[str, Any]:
+    """Images per second of each contender (medians), its work per image, and the cost of an epoch's evaluation."""
+    size = ARCHS[arch]
+    count = 50_000 if device.type == "cuda" else 5_000
+    images, labels = loops.images_and_labels(count)
+    problem = loops.resident_problem(images, labels, size, device)
+    workers = max(2, min(8, os.cpu_count() or 2))
+    contenders = {
+        "common": loops.common_loop(arch, size, images, labels, device, workers),
+        "resident": loops.resident_loop(arch, size, problem),
+        **{precision: loops.engine(arch, size, problem, precision) for precision in precisions},
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    steps = {}
+    for name, take in contenders.items():
+        take(3)
+        start = time.perf_counter()
+        take(5)
+        steps[name] = max(2, round(duration * 5 / (time.perf_counter() - start)))
+    for _ in range(rounds):
+        for name, take in contenders.items():
+            start = time.perf_counter()
+            take(steps[name])
+            speeds[name].append(steps[name] * loops.BATCH / (time.perf_counter() - start))
+    best = (
+        "bf16" if "bf16" in precisions and _median(speeds["bf16"]) > _median(speeds.get("float32", [0])) else "float32"
+    )
+    model = loops.build(arch, size)
+    flops = limits.training_flops(model, size)
+    model = models.channels_last(model).to(device)
+    evaluation = limits.seconds(lambda: predict_all(model, problem, best), device, 1.0)
+    evaluated = len(problem.train_labels) + len(problem.test_labels)
+    return {
+        "images_per_second": {name: _median(values) for name, values in speeds.items()},
+        "best": best,
+        "ratio_to_common": _median(
+            [ours / theirs for ours, theirs in zip(speeds[best], speeds["common"], strict=True)]
+        ),
+        "ratio_to_resident": _median(
+            [ours / theirs for ours, theirs in zip(speeds[best], speeds["resident"], strict=True)]
+        ),
+        "flops_per_image": flops,
+        # CIFAR-10: 60,000 images evaluated after 50,000 trained on.
+        "evaluation_share": 1.2 * (evaluation / evaluated) * _median(speeds[best]),
+    }
+
+
+def startup_seconds() -> float:
+    """Wall time of a training stage on 20 images for one epoch: imports, data, first steps, output."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        params = Path("demo/params.yaml").read_text(encoding="utf-8").replace("train_size: 200", "train_size: 20")
+        (out / "params.yaml").write_text(params.replace("epochs: 24", "epochs: 1"), encoding="utf-8")
+        common = ["--params", str(out / "params.yaml"), "--raw", str(out / "raw")]
+        _stage("fetch", "--params", str(out / "params.yaml"), "--out", str(out / "raw"))
+        _stage("corrupt", *common, "--name", "none", "--out", str(out / "data"))
+        start = time.perf_counter()
+        _stage("train", *common, "--arch", "mlp_1x512", "--data", str(out / "data"), "--out", str(out / "run"))
+        return time.perf_counter() - start
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as Markdown."""
+    machine, found = report["machine"], report["limits"]
+    rates = ", ".join(
+        f"{name.removesuffix('_flops')} {rate / 1e9:,.0f} GFLOP/s" for name, rate in found.items() if "flops" in name
+    )
+    hardware = f"{machine['device']}, {machine['cores']} cores, torch {machine['torch']}"
+    lines = [
+        f"Images per second at batch {loops.BATCH} on {hardware}.",
+        f"Limits in the same run: matrix products {rates}; memory copy {found['copy_bytes'] / 1e9:,.1f} GB/s.",
+        f"A training stage of one tiny epoch, from start to exit: {report['startup_seconds']:.1f} s.",
+        "",
+        "| architecture | "
+        + " | ".join(COLUMNS.values())
+        + " | best / (a) | best / (b) | share of limit | evaluation |",
+        "| --- |" + " ---: |" * (len(COLUMNS) + 4),
+    ]
+    for arch, result in report["archs"].items():
+        speeds = [f"{result['images_per_second'].get(name, float('nan')):,.0f}" for name in COLUMNS]
+        speeds = ["not measured" if speed == "nan" else speed for speed in speeds]
+        share = (
+            result["flops_per_image"] * result["images_per_second"][result["best"]] / found[f"{result['best']}_flops"]
+        )
+        lines.append(
+            f"| {arch} | {' | '.join(speeds)} | {result['ratio_to_common']:.1f}x | {result['ratio_to_resident']:.1f}x "
+            f"| {share:.0%} | +{result['evaluation_share']:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def row(arch: str, result: dict[str, Any]) -> str:
+    """A line to watch while the rest is measured."""
+    speeds = ", ".join(f"{name} {speed:,.0f}" for name, speed in result["images_per_second"].items())
+    return f"{arch}: {speeds} images/s; {result['ratio_to_common']:.1f}x the common loop"
+
+
+def picture(report: dict[str, Any], path: Path) -> None:
+    """Images per second of every contender, logarithmic, a group per architecture."""
+    figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
+    colours = ["#999999", "#e69f00", "#0072b2", "#009e73"]
+    for index, (name, label) in enumerate(COLUMNS.items()):
+        points = [
+            (position + 0.2 * index - 0.3, result["images_per_second"][name])
+            for position, result in enumerate(report["archs"].values())
+            if name in result["images_per_second"]
+        ]
+        if points:
+            places, heights = zip(*points, strict=True)
+            axes.bar(places, heights, 0.19, color=colours[index], label=label)
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(report["archs"])), list(report["archs"]))
+    axes.set(ylabel="images per second", title=f"Training speed on {report['machine']['device']}, batch {loops.BATCH}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=140, metadata={"Software": None})
+
+
+def _useful_precisions(device: torch.device) -> list[str]:
+    """Both, but not bf16 on a CPU that would only emulate it."""
+    has_bf16 = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return ["float32", "bf16"] if has_bf16 else ["float32"]
+
+
+def _stage(name: str, *options: str) -> None:
+    subprocess.run([sys.executable, "-m", f"stages.{name}", *options], check=True, capture_output=True)
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+if __name__ == "__main__":
+    main()

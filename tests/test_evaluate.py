@@ -1,0 +1,116 @@
+import json
+import shutil
+import sys
+
+import pytest
+
+from stages import corrupt, evaluate, fetch, plot, train
+from stages.errors import DataError
+from stages.files import read_csv, read_json
+from stages.plot import flatten
+
+PARAMS = """
+dataset: {name: digits, train_size: 60, test_size: 20}
+corrupt: {}
+grid: {corruptions: [none, labels-0.5]}
+train: {archs: [mlp_1x512], epochs: 3, batch_size: 20, live: false}
+archs: {mlp_1x512: {lr: 0.01}}
+"""
+
+CONTRACT = set(
+    "arch dataset corruption seed parameters epochs steps train_accuracy train_loss test_accuracy test_loss fitted "
+    "epochs_to_fit steps_to_loss_0_1 steps_to_loss_0_01 best_test_accuracy best_test_epoch clean_subset_accuracy "
+    "corrupted_subset_accuracy recovered_true_accuracy diverged".split()
+)
+
+
+def call(module, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+    module.main()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tiny grid, trained: two corruptions of 60 digits."""
+    folder = tmp_path_factory.mktemp("grid")
+    (folder / "params.yaml").write_text(PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        call(fetch, patch, "--out", "raw")
+        for name in ("none", "labels-0.5"):
+            call(corrupt, patch, "--name", name, "--raw", "raw", "--out", f"data/{name}")
+            run = f"runs/mlp_1x512-{name}"
+            call(train, patch, "--arch", "mlp_1x512", "--raw", "raw", "--data", f"data/{name}", "--out", run)
+    return folder
+
+
+@pytest.fixture
+def project(trained, tmp_path, monkeypatch):
+    """A copy of the trained grid to work in."""
+    shutil.copytree(trained, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def collect(monkeypatch, out="metrics"):
+    call(evaluate, monkeypatch, "--raw", "raw", "--data", "data", "--runs", "runs", "--out", out)
+
+
+def test_a_run_carries_the_keys_of_the_contract(project):
+    metrics = read_json(project / "runs/mlp_1x512-labels-0.5/metrics.json")
+    assert set(metrics) == CONTRACT
+    assert metrics["corruption"] == {"kind": "labels", "level": 0.5, "seed": 0}
+    assert metrics["parameters"] == 1_209_866
+    assert len(read_csv(project / "runs/mlp_1x512-labels-0.5/curves.csv")) == metrics["epochs"] == 3
+
+
+def test_weights_measured_again_give_what_the_run_recorded(project, monkeypatch):
+    collect(monkeypatch)
+    summary = read_json(project / "metrics/summary.json")
+    for name, metrics in flatten(summary).items():
+        assert metrics == read_json(project / "runs" / name / "metrics.json")
+    assert set(summary["mlp_1x512"]) == {"none", "labels-0.5"}
+    assert set(summary["mlp_1x512"]["none"]) == {"seed-0"}
+
+
+def test_accuracy_per_class_averages_to_the_accuracy(project, monkeypatch):
+    collect(monkeypatch)
+    rows = [row for row in read_csv(project / "metrics/per_class.csv") if row["run"] == "mlp_1x512-none"]
+    expected = read_json(project / "runs/mlp_1x512-none/metrics.json")["test_accuracy"]
+    assert sum(row["test_accuracy"] for row in rows) / len(rows) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("key", ["train_accuracy", "test_accuracy", "corrupted_subset_accuracy"])
+def test_a_tampered_metric_is_found_out(project, monkeypatch, key):
+    path = project / "runs/mlp_1x512-labels-0.5/metrics.json"
+    metrics = read_json(path)
+    metrics[key] = metrics[key] + 0.05
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(DataError, match=f"has {key} .* its weights give"):
+        collect(monkeypatch)
+    assert not (project / "metrics").exists()
+
+
+def test_weights_of_another_network_are_refused(project, monkeypatch):
+    path = project / "runs/mlp_1x512-none/model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"model\.safetensors does not fit mlp_1x512"):
+        collect(monkeypatch)
+
+
+def test_a_checkpoint_goes_once_its_run_is_collected(project, monkeypatch):
+    assert len(list((project / "checkpoints").iterdir())) == 2
+    collect(monkeypatch)
+    assert list((project / "checkpoints").iterdir()) == []
+
+
+def test_figures_have_the_same_bytes_every_time(project, monkeypatch):
+    collect(monkeypatch)
+    for out in ("first", "second"):
+        call(plot, monkeypatch, "--metrics", "metrics", "--out", out)
+    names = sorted(path.name for path in (project / "first").iterdir())
+    figures = ("learning_curves", "memorisation", "test_error", "training_loss")
+    assert names == [f"{name}.{extension}" for name in figures for extension in ("png", "svg")]
+    for name in names:
+        assert (project / "first" / name).read_bytes() == (project / "second" / name).read_bytes()
+    assert b"<dc:date>" not in (project / "first/learning_curves.svg").read_bytes()
