@@ -6,7 +6,7 @@ Sections and names are those of params.yaml, which documents units and sources l
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -19,6 +19,15 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Coefficient = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _no_duplicates(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("lists a name twice")
+    return names
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_no_duplicates)]
 
 
 class Section(BaseModel):
@@ -50,7 +59,7 @@ class Corrupt(Section):
 class Train(Section):
     """What all architectures share."""
 
-    archs: list[str] = Field(min_length=1)
+    archs: Names
     seed: Seed = 0
     epochs: Count
     batch_size: Count = 128
@@ -62,13 +71,6 @@ class Train(Section):
     stop_when_fitted: Annotated[int, Field(ge=0)] | None = None
     live: bool = True
     mirror: Literal["none", "wandb", "tensorboard"] = "none"
-
-    @field_validator("archs")
-    @classmethod
-    def _no_duplicates(cls, archs: list[str]) -> list[str]:
-        if len(set(archs)) < len(archs):
-            raise ValueError("lists an architecture twice")
-        return archs
 
 
 class Regularizers(Section):
@@ -94,7 +96,7 @@ class Arch(Section):
 class Grid(Section):
     """The corruptions that a grid pipeline trains on, by name, such as `labels-0.5`."""
 
-    corruptions: list[str] = Field(min_length=1)
+    corruptions: Names
 
 
 class PlannedRun(NamedTuple):
@@ -140,9 +142,9 @@ class Parameters(Section):
         """The corrupt section, or the same with the kind and level of a grid name such as `labels-0.5`."""
         if name is None:
             return self.corrupt
-        kind, _, level = name.partition("-")
+        kind, dash, level = name.partition("-")
         try:
-            share = float(level) if level else 0.0
+            share = float(level) if dash or kind == "labels" else 0.0
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
@@ -211,9 +213,8 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _choices(problem: Any) -> list[str]:
-    return [
-        word.strip("' ") for word in str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")
-    ]
+    expected = str(problem.get("ctx", {}).get("expected", ""))
+    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word]
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:

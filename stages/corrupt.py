@@ -28,14 +28,16 @@ def main() -> None:
             f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide"
         )
     module = registry.load("data/corruptions", corruption.kind, "corrupt.kind")
-    request = Request(corruption.level, corruption.seed, size, corruption.test_labels)
+    has_level = getattr(module, "HAS_LEVEL", False)
+    if arguments.name and "-" in arguments.name and not has_level:
+        raise UsageError(f"grid.corruptions: '{arguments.name}' has a level, which {corruption.kind} does not take")
+    level = corruption.level if has_level else 0.0
+    request = Request(level, corruption.seed, size, corruption.test_labels)
     changed = module.corrupt(data, request)
-    description = {"kind": corruption.kind, "level": corruption.level, "seed": corruption.seed}
+    description = {"kind": corruption.kind, "level": level, "seed": corruption.seed}
     audit = {**description, **module.audit(data, changed, request)}
     if not audit["ok"]:
-        raise DataError(
-            f"the audit of {corruption.kind} at level {corruption.level} failed, nothing was written: {audit}"
-        )
+        raise DataError(f"the audit of {corruption.kind} at level {level} failed, nothing was written: {audit}")
 
     meta = {
         "dataset": data.name,

@@ -107,7 +107,7 @@ def table(parameters: Parameters, summary: dict[str, Any]) -> str:
         if run.corruption is not None:
             metrics = metrics[run.corruption][f"seed-{parameters.train.seed}"]
         corruption = metrics["corruption"]
-        level = f"-{corruption['level']}" if corruption["kind"] == "labels" else ""
+        level = f"-{corruption['level']}" if corruption["level"] else ""
         fits = "diverged" if metrics["diverged"] else metrics["epochs_to_fit"] or "never"
         lines.append(
             f"| {run.arch:<14} | {corruption['kind'] + level:<15} | {metrics['train_accuracy']:>7.2%} "

@@ -31,6 +31,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder; it replaces `path` when the block ends well, else it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial

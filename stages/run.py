@@ -29,7 +29,6 @@ def recipe_of(parameters: Parameters, arch: str) -> Recipe:
         weight_decay=own.weight_decay if regularizers.weight_decay else 0.0,
         precision=train.precision,
         seed=train.seed,
-        checkpoint_every=train.checkpoint_every,
         stop_when_fitted=train.stop_when_fitted,
     )
 

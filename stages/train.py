@@ -47,13 +47,15 @@ def main() -> None:
     folder = main_copy() / "live" / arguments.out
     live = followers(parameters.train.live, parameters.train.mirror, name, folder, description(parameters, arch))
 
+    every = parameters.train.checkpoint_every
+
     def on_epoch(row: dict[str, Any]) -> None:
         for follower in (bar, *live):
             follower.log(row)
 
     with StopFlag() as stop:
         try:
-            outcome = train(model, problem, recipe, checkpoint, stop, bar.step, on_epoch)
+            outcome = train(model, problem, recipe, checkpoint, every, stop, bar.step, on_epoch)
         except Stopped:
             message = f"{name} was stopped after its state was saved; run the same command again to continue it"
             raise Interrupted(message, stop.signal_number or signal.SIGINT) from None

@@ -43,9 +43,12 @@ class ImageData:
 
 
 def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-    """Write each array as `<name>.npy` and meta.json with their SHA-256 into an existing folder."""
+    """Write each array as `<name>.npy` and meta.json with their SHA-256 into an existing folder. Raises DataError."""
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        try:
+            np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        except OSError as error:  # numpy's own says neither which file nor why
+            raise DataError(f"cannot write {name}.npy ({error}); is the disk full?") from None
     hashes = {f"{name}.npy": sha256(folder / f"{name}.npy") for name in arrays}
     write_json(folder / "meta.json", {**meta, "sha256": hashes})
 
@@ -58,7 +61,7 @@ def open_dataset(folder: Path, raw: Path | None = None) -> ImageData:
     """
     meta, arrays = _load(folder)
     if "raw" not in meta:
-        whole, raw_meta, corruption = arrays, meta, NO_CORRUPTION
+        whole, raw_meta, corruption = arrays, meta, meta.get("corruption", NO_CORRUPTION)
     else:
         if raw is None:
             raise DataError(f"{folder} is a corrupted data set; name its raw set too")

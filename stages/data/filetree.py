@@ -4,6 +4,7 @@ An archive is a stranger's: links, devices, absolute paths, paths with `..` and 
 """
 
 import hashlib
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -13,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from stages.errors import DataError
 from stages.files import sha256, sha256_of
 
+# What the archive modules raise: RuntimeError for an encrypted zip or an unknown compression.
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
 MAX_FILES = 4_000_000
 MAX_FILE_BYTES = 512 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**30
@@ -37,7 +40,7 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
             if number > MAX_FILES or size > MAX_FILE_BYTES or total > MAX_TOTAL_BYTES:
                 raise DataError(f"dataset.source: '{source}' is larger than a data set can be, at member '{name}'")
             yield name, content()
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:
+    except DAMAGE as error:
         raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
     except OSError as error:
         if error.errno is not None:
@@ -71,6 +74,21 @@ def _open(source: Path) -> Iterator[tuple]:
                     )
                 if member.isfile():
                     yield member.name, member.size, lambda member=member: _read(archive, member)
+            _check_end(archive)
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise EOFError unless nothing but the end mark follows, as tarfile takes a cut or damaged header for the end.
+
+    Reading to the last byte also checks the checksum of a compressed file.
+    """
+    rest = 0
+    while block := archive.fileobj.read(2**20):  # type: ignore[union-attr]
+        rest += len(block)
+        if block.strip(b"\0"):
+            raise EOFError("a member's header is damaged")
+    if not rest:
+        raise EOFError("the end mark is missing")
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -22,7 +22,6 @@ class Recipe:
     weight_decay: float
     precision: str
     seed: int
-    checkpoint_every: int
     stop_when_fitted: int | None = None
 
     def lr_at(self, epoch: int) -> float:

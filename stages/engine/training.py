@@ -43,11 +43,12 @@ def train(
     problem: Problem,
     recipe: Recipe,
     checkpoint: Path | None = None,
+    checkpoint_every: int = 1,
     stop_requested: Callable[[], bool] = lambda: False,
     on_step: Callable[[int], None] = lambda steps: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Outcome:
-    """Train `model` in place, continuing from `checkpoint` where it exists.
+    """Train `model` in place, continuing from `checkpoint` where it exists, which is written every so many epochs.
 
     `on_step` gets the number of steps taken so far, `on_epoch` the epoch's row. A loss that is not finite ends the run
     as diverged. Raises Stopped, after saving, when `stop_requested` turns true.
@@ -83,7 +84,7 @@ def train(
         }
         progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
         on_epoch(row)
-        due = row["epoch"] % recipe.checkpoint_every == 0 and time.monotonic() - last_save >= CHECKPOINT_SECONDS
+        due = row["epoch"] % checkpoint_every == 0 and time.monotonic() - last_save >= CHECKPOINT_SECONDS
         if checkpoint and (due or is_over(progress, recipe)):
             save_checkpoint(checkpoint, step, progress)
             last_save = time.monotonic()

@@ -44,10 +44,14 @@ def blocks(pixels: np.ndarray) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums of pixel values, exact for uint8: per image (N, C), squared per image (N, C), per position (pixels, C)."""
+    """Sums of pixel values, exact for uint8: per image (N, C), squared per image (N, C), per position (pixels, C).
+
+    `image_products` (N,) are the products of each pixel's neighbouring channels: they change when channels move apart.
+    """
 
     image_sums: np.ndarray
     image_squares: np.ndarray
+    image_products: np.ndarray
     position_sums: np.ndarray
 
     @property
@@ -63,8 +67,9 @@ class Moments:
 
     def keeps_pixels_of(self, other: "Moments") -> bool:
         """Whether every image has the sums and squares of the other's, as it must if pixels only moved within it."""
-        return np.array_equal(self.image_sums, other.image_sums) and np.array_equal(
-            self.image_squares, other.image_squares
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("image_sums", "image_squares", "image_products")
         )
 
 
@@ -73,14 +78,17 @@ def measure(pixels: np.ndarray) -> Moments:
     _, size, channels = pixels.shape
     per_channel = np.tile(np.eye(channels), (size, 1))
 
-    def measure_block(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def measure_block(block: np.ndarray) -> tuple[np.ndarray, ...]:
         values = block.reshape(len(block), -1).astype(np.float32).astype(np.float64)
         sums, positions = values @ per_channel, values.sum(axis=0)
-        return sums, np.square(values, out=values) @ per_channel, positions
+        by_channel = np.moveaxis(values.reshape(block.shape), 2, 0)
+        products = np.einsum("cnp,cnp->n", by_channel[:-1], by_channel[1:])
+        return sums, np.square(values, out=values) @ per_channel, products, positions
 
     with ThreadPoolExecutor() as pool:
-        sums, squares, positions = zip(*pool.map(measure_block, blocks(pixels)), strict=True)
-    return Moments(np.concatenate(sums), np.concatenate(squares), np.sum(positions, axis=0).reshape(size, channels))
+        sums, squares, products, positions = zip(*pool.map(measure_block, blocks(pixels)), strict=True)
+    position_sums = np.sum(positions, axis=0).reshape(size, channels)
+    return Moments(np.concatenate(sums), np.concatenate(squares), np.concatenate(products), position_sums)
 
 
 def measure_all(pixels: Pixels) -> dict[str, Moments]:

@@ -6,6 +6,7 @@ from scipy import special
 from stages.data.arrays import ImageData
 from stages.data.corruptions import Request
 
+HAS_LEVEL = True
 # An honest artefact fails the audit about once in a million times.
 FALSE_ALARM = 1e-6
 

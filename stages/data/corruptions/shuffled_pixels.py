@@ -33,8 +33,15 @@ def audit(data: ImageData, changed: dict[str, np.ndarray], request: Request) -> 
     checks = {
         "each_image_keeps_its_pixels": all(after[name].keeps_pixels_of(before[name]) for name in before),
         "one_permutation_for_all": np.array_equal(_sorted_sums(before), _sorted_sums(after)),
+        "no_rows_or_columns_survive": not any(map(np.array_equal, _lines(before), _lines(after))),
     }
     return verdict(share_changed(original, corrupted), before, after, checks)
+
+
+def _lines(moments: dict[str, Moments]) -> list[np.ndarray]:
+    """The sorted sums of whole rows, and of whole columns: the original's where only these moved."""
+    sums = as_images(moments["train_images"].position_sums[None])[0]
+    return [np.sort(sums.sum(axis=axis), axis=0) for axis in (1, 0)]
 
 
 def _sorted_sums(moments: dict[str, Moments]) -> np.ndarray:

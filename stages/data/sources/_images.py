@@ -14,11 +14,14 @@ from stages.errors import DataError
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
 SPLITS = ("train", "test")
 MAX_PIXELS = 512 * 512
+Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is stricter, and Pillow's own limit begins with a warning
 
 
 def is_image_file(name: str) -> bool:
     """Whether a file name has the form `.../train|test/<class>/<image>`."""
     path = PurePosixPath(name)
+    if path.name.startswith("._"):  # a Mac's resource fork, which is no image
+        return False
     return len(path.parts) >= 3 and path.parts[-3] in SPLITS and path.suffix.lower() in FORMATS
 
 
@@ -86,9 +89,12 @@ def _decode(name: str, content: bytes) -> np.ndarray:
                 raise DataError(
                     f"dataset.source: '{name}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels"
                 )
-            if image.mode not in ("RGB", "L", "P"):
-                raise DataError(f"dataset.source: '{name}' has mode {image.mode}; expected 8-bit RGB or grey")
+            # Byte 24 of a PNG is its bit depth: Pillow cuts 16-bit colour to 8 bits in silence.
+            deep = image.format == "PNG" and content[24] > 8
+            if deep or image.mode not in ("RGB", "L", "P"):
+                depth = "16 bits a channel" if deep else f"mode {image.mode}"
+                raise DataError(f"dataset.source: '{name}' has {depth}; expected 8-bit RGB or grey")
             pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, IndexError) as error:
         raise DataError(f"dataset.source: '{name}' is not a readable image ({error})") from None
     return pixels.reshape(*pixels.shape[:2], -1)

@@ -1,0 +1,86 @@
+"""What the tests share: parameter files, stages run as a user runs them, and the real data where there are any."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def write_parameters(tmp_path):
+    """Write a small valid params.yaml with some keys changed, such as {"corrupt.level": 0.5}; return its path."""
+
+    def write(changes=()):
+        document = {
+            "dataset": {"name": "digits"},
+            "corrupt": {"kind": "labels", "level": 1.0},
+            "train": {"archs": ["mlp_1x512"], "epochs": 1},
+            "archs": {"mlp_1x512": {"lr": 0.01}, "alexnet": {"lr": 0.01}},
+        }
+        for key, value in dict(changes).items():
+            *sections, last = key.split(".")
+            section = document
+            for name in sections:
+                section = section.setdefault(name, {})
+            section[last] = value
+        path = tmp_path / "params.yaml"
+        with open(path, "w", encoding="utf-8") as file:
+            YAML().dump(document, file)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run_stage(tmp_path):
+    """Run `python -m stages.NAME ARGUMENTS` in an empty folder, perhaps with a limit on the size of its files."""
+
+    def run(name, *arguments, max_file_bytes=None):
+        def limit():
+            if max_file_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
+
+        return subprocess.run(
+            [sys.executable, "-m", f"stages.{name}", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=limit,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def failure(run_stage):
+    """Run a stage that must fail with one `error: ` line on stderr; return its exit code and that line."""
+
+    def run(name, *arguments, **limits):
+        result = run_stage(name, *arguments, **limits)
+        lines = result.stderr.splitlines()
+        assert len(lines) == 1, result.stderr
+        assert lines[0].startswith("error: ")
+        return result.returncode, lines[0]
+
+    return run
+
+
+@pytest.fixture
+def real_data():
+    """The path of a real data file below $REPRO_DATA or the shared folder; skip the test where it is absent."""
+
+    def find(name):
+        path = Path(os.environ.get("REPRO_DATA", ROOT.parent / "shared" / "data")) / name
+        if not path.exists():
+            pytest.skip(f"real data '{name}' is absent; set REPRO_DATA to the folder that holds it")
+        return path
+
+    return find
