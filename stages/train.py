@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from stages import config
+from stages.config import Parameters
 from stages.data.arrays import open_dataset
 from stages.engine.device import select_device
+from stages.engine.problem import Problem
 from stages.engine.training import Outcome, Stopped, summarise, train
 from stages.errors import DataError, Interrupted, run_stage
 from stages.files import new_folder, write_csv, write_json
@@ -31,50 +34,63 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    parameters = config.load(arguments.params)
-    arch = arguments.arch
-    recipe = recipe_of(parameters, arch)
+    with StopFlag() as stop:
+        train_and_write(arguments.params, arguments.arch, arguments.raw, arguments.data, arguments.out, stop)
+
+
+def train_and_write(params: Path, arch: str, raw: Path, corrupted: Path, out: Path, stop: StopFlag) -> None:
+    """Train `arch` on a corrupted set and write the run, unless its code or parameters changed meanwhile."""
+    parameters = config.load(params)
     device = select_device(parameters.train.device, parameters.train.deterministic)
-    data = open_dataset(arguments.data, arguments.raw)
-    key = run_key(arguments.params, arch, data.fingerprint, device)
-    checkpoint = checkpoints_folder() / f"{key}.safetensors"
+    data = open_dataset(corrupted, raw)
+    key = run_key(params, arch, data.fingerprint, device)
     model = network(parameters, arch, data).to(device)
     problem = problem_of(parameters, arch, data, device)
-
-    name = arguments.out.as_posix()
-    steps = recipe.epochs * -(-len(data.train_labels) // recipe.batch_size)
-    bar = ProgressBar(name, steps)
-    folder = main_copy() / "live" / arguments.out
-    live = followers(parameters.train.live, parameters.train.mirror, name, folder, description(parameters, arch))
-
-    every = parameters.train.checkpoint_every
-
-    def on_epoch(row: dict[str, Any]) -> None:
-        for follower in (bar, *live):
-            follower.log(row)
-
-    with StopFlag() as stop:
-        try:
-            outcome = train(model, problem, recipe, checkpoint, every, stop, bar.step, on_epoch)
-        except Stopped:
-            message = f"{name} was stopped after its state was saved; run the same command again to continue it"
-            raise Interrupted(message, stop.signal_number or signal.SIGINT) from None
-        finally:
-            for follower in (bar, *live):
-                follower.close()
-    if run_key(arguments.params, arch, data.fingerprint, device) != key:
-        raise DataError(f"code or parameters changed while {name} trained; nothing was written, run it again")
+    outcome = followed_training(parameters, arch, model, problem, key, out, stop)
+    if run_key(params, arch, data.fingerprint, device) != key:
+        raise DataError(f"code or parameters changed while {out} trained; nothing was written, run it again")
 
     metrics = {
         "arch": arch,
         "dataset": data.name,
         "corruption": dict(data.corruption),
-        "seed": recipe.seed,
+        "seed": parameters.train.seed,
         "parameters": parameter_count(model),
         **summarise(outcome),
     }
-    with new_folder(arguments.out) as folder:
-        _write_run(folder, model, metrics, outcome, key)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with new_folder(out) as folder:
+        save_file(weights, folder / "model.safetensors", {"run": key})
+        write_json(folder / "metrics.json", metrics)
+        write_csv(folder / "curves.csv", outcome.rows)
+        write_csv(folder / "steps.csv", outcome.windows)
+
+
+def followed_training(
+    parameters: Parameters, arch: str, model: nn.Module, problem: Problem, key: str, out: Path, stop: StopFlag
+) -> Outcome:
+    """Train from the checkpoint of that key, if there is one, while the curves can be watched.
+
+    Raises Interrupted, after the state was saved, when a signal came.
+    """
+    recipe = recipe_of(parameters, arch)
+    checkpoint = checkpoints_folder() / f"{key}.safetensors"
+    bar = ProgressBar(out.as_posix(), recipe.epochs * -(-len(problem.train_labels) // recipe.batch_size))
+    settings, live = parameters.train, main_copy() / "live" / out
+    watching = [bar, *followers(settings.live, settings.mirror, out.as_posix(), live, description(parameters, arch))]
+
+    def on_epoch(row: dict[str, Any]) -> None:
+        for follower in watching:
+            follower.log(row)
+
+    try:
+        return train(model, problem, recipe, checkpoint, settings.checkpoint_every, stop, bar.step, on_epoch)
+    except Stopped:
+        message = f"{out} was stopped after its state was saved; run the same command again to continue it"
+        raise Interrupted(message, stop.signal_number or signal.SIGINT) from None
+    finally:
+        for follower in watching:
+            follower.close()
 
 
 def run_key(params: Path, arch: str, data_fingerprint: str, device: torch.device) -> str:
@@ -82,14 +98,6 @@ def run_key(params: Path, arch: str, data_fingerprint: str, device: torch.device
     modules = ["stages.train", f"stages.models.{arch}".replace("/", ".")]
     run = description(config.load(params), arch)
     return fingerprint(modules, run=run, data=data_fingerprint, torch=torch.__version__, device=device.type)
-
-
-def _write_run(folder: Path, model: torch.nn.Module, metrics: dict[str, Any], outcome: Outcome, key: str) -> None:
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, folder / "model.safetensors", {"run": key})
-    write_json(folder / "metrics.json", metrics)
-    write_csv(folder / "curves.csv", outcome.rows)
-    write_csv(folder / "steps.csv", outcome.windows)
 
 
 if __name__ == "__main__":
