@@ -30,7 +30,6 @@ RECIPE = Recipe(
     weight_decay=0.0,
     precision="float32",
     seed=0,
-    checkpoint_every=1,
 )
 
 Steps = Callable[[int], None]

@@ -1,6 +1,7 @@
 """What determines a result: the source files that a module reaches by import, and a fingerprint over all inputs."""
 
 import ast
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ def source_files(*modules: str) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.ImportFrom):
+                package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+                base = resolve_name("." * node.level + (node.module or ""), package)
+                waiting += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return sorted(found)
 
 

@@ -18,7 +18,6 @@ RECIPE = Recipe(
     weight_decay=0.001,
     precision="float32",
     seed=3,
-    checkpoint_every=1,
 )
 
 

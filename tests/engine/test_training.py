@@ -123,7 +123,7 @@ def test_a_run_stopped_anywhere_continues_to_the_same_bits(tmp_path, attempt):
         model = conv_net()
         torch.manual_seed(chance.randrange(1000))
         try:
-            outcome = train(model, augmented_problem(), recipe(), checkpoint, stop_requested)
+            outcome = train(model, augmented_problem(), recipe(), checkpoint, stop_requested=stop_requested)
             break
         except Stopped:
             interruptions += 1
