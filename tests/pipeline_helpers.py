@@ -103,12 +103,6 @@ class Copy:
             section[last] = value
         yaml.dump(document, self.folder / name)
 
-    def replace(self, name: str, old: str, new: str) -> None:
-        """Replace the only occurrence of a text in a file."""
-        text = (self.folder / name).read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{name} has no single '{old}'"
-        (self.folder / name).write_text(text.replace(old, new), encoding="utf-8")
-
     def append(self, name: str, text: str) -> None:
         """Append to a file."""
         with open(self.folder / name, "a", encoding="utf-8") as file:

@@ -19,8 +19,8 @@ from stages.engine.step import TrainingStep
 FITTED_ACCURACY = 0.999
 # `stop_when_fitted` waits for this train loss too: the accuracy is reached long before the loss is small.
 FITTED_LOSS = 0.01
-# Epochs may take milliseconds; checkpoints are at least so many seconds apart.
-CHECKPOINT_SECONDS = 5.0
+# Epochs may take milliseconds; checkpoints then wait, so as to take no more than this share of the run's time.
+CHECKPOINT_SHARE = 0.1
 # Mini-batch losses are averaged over windows of so many steps, figure 1a's resolution, or an epoch if shorter.
 WINDOW_STEPS = 100
 
@@ -65,7 +65,7 @@ def train(
                 save_checkpoint(checkpoint, step, progress)
             raise Stopped
 
-    last_save = time.monotonic()
+    last_save, cost = time.monotonic(), 0.0
     while not is_over(progress, recipe):
         if progress.step == 0:
             step.begin_epoch(progress.epoch)
@@ -84,10 +84,12 @@ def train(
         }
         progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
         on_epoch(row)
-        due = row["epoch"] % checkpoint_every == 0 and time.monotonic() - last_save >= CHECKPOINT_SECONDS
+        started = time.monotonic()
+        due = row["epoch"] % checkpoint_every == 0 and CHECKPOINT_SHARE * (started - last_save) >= cost
         if checkpoint and (due or is_over(progress, recipe)):
             save_checkpoint(checkpoint, step, progress)
             last_save = time.monotonic()
+            cost = last_save - started
     return Outcome(progress.rows, loss_windows(progress.step_losses, step.steps_per_epoch), diverged(progress))
 
 

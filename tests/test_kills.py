@@ -1,0 +1,70 @@
+"""A training process killed at random moments ends, once it is left alone, with the bytes of an undisturbed run."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.files import read_csv
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUTS = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv")
+KILLS = 4
+
+PARAMS = """
+dataset: {name: digits, train_size: 500, test_size: 100}
+corrupt: {kind: labels, level: 1.0}
+train: {archs: [mlp_1x512], epochs: 40, batch_size: 20, live: false, device: cpu}
+regularizers: {random_crop: true, dropout: 0.2}
+archs: {mlp_1x512: {lr: 0.01}}
+"""
+
+
+def stage(name, *options):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", f"stages.{name}", *options], env=environment, stderr=subprocess.PIPE)
+
+
+def training(out):
+    return stage("train", "--arch", "mlp_1x512", "--raw", "raw", "--data", "data", "--out", out)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A folder with the data and a run that nobody disturbed, and how long that took."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "params.yaml").write_text(PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert stage("fetch", "--out", "raw").wait() == 0
+        assert stage("corrupt", "--raw", "raw", "--out", "data").wait() == 0
+        start = time.monotonic()
+        assert training("run").wait() == 0
+    shutil.rmtree(folder / "checkpoints")
+    return folder, time.monotonic() - start
+
+
+@pytest.mark.parametrize("killer", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(undisturbed, tmp_path, monkeypatch, killer):
+    whole, seconds = undisturbed
+    shutil.copytree(whole, tmp_path / "copy", ignore=shutil.ignore_patterns("run"))
+    monkeypatch.chdir(tmp_path / "copy")
+    chance = random.Random(killer)
+    for _ in range(KILLS):
+        process = training("run")
+        time.sleep(chance.uniform(0.3, 1.0) * seconds)
+        process.send_signal(killer)
+        asked = time.monotonic()
+        process.communicate()
+        assert time.monotonic() - asked < 5
+        assert not (tmp_path / "copy/run").exists() or process.returncode == 0
+    assert training("run").wait() == 0
+    assert len(read_csv(Path("run/curves.csv"))) == 40
+    for name in OUTPUTS:
+        assert Path("run", name).read_bytes() == (whole / "run" / name).read_bytes()
