@@ -46,12 +46,12 @@ class ProgressBar:
 
 
 class DvcLive:
-    """DVCLive's metric files in `live/<run>`, outside DVC's outputs: `dvc plots show live/<run>/plots/metrics`."""
+    """DVCLive's files in `live/<run>`, outside DVC's outputs; its report.html shows the curves while they grow."""
 
     def __init__(self, folder: Path):
         from dvclive import Live
 
-        self.live = Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False)
+        self.live = Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, report="html", monitor_system=False)
 
     def log(self, row: dict[str, Any]) -> None:
         """Append an epoch."""
@@ -60,6 +60,7 @@ class DvcLive:
             if isinstance(value, float):
                 self.live.log_metric(name, value)
         self.live.make_summary()
+        self.live.make_report()
 
     def close(self) -> None:
         """End the live run."""

@@ -15,6 +15,7 @@ def test_dvclive_writes_a_curve_of_every_number(tmp_path):
     live.close()
     with open(tmp_path / "live/plots/metrics/train_loss.tsv") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
+    assert "train_loss" in (tmp_path / "live/report.html").read_text()
     assert [(int(row["step"]), float(row["train_loss"])) for row in rows] == [
         (1, 1.0),
         (2, 0.5),
