@@ -116,7 +116,7 @@ def learning_curves(runs: dict[str, Metrics], curves: Curves) -> Figure:
     axes.set_ylabel("accuracy (%)")
     axes.plot([], [], color="grey", label="on the training set")
     axes.plot([], [], color="grey", linestyle="--", label="on the test set")
-    return with_legend(figure, "Networks fit labels and pixels without any structure; the test set tells them apart")
+    return with_legend(figure, "Train and test accuracy")
 
 
 def training_loss(runs: dict[str, Metrics], steps: Curves) -> Figure:
@@ -197,11 +197,16 @@ def panels_by_arch(runs: dict[str, Metrics]) -> tuple[Figure, Iterator[tuple[Axe
     )
     for axes, (arch, members) in zip(grid[0], groups.items(), strict=True):
         axes.set_title(NAMES.get(arch, arch), fontsize=11, pad=14)
-        unfitted = [style_of(metrics)[0].lower() for metrics in members.values() if not metrics["fitted"]]
-        if unfitted:
-            note = f"not fitted: {', '.join(unfitted)}"
+        note = "; ".join(filter(None, (_named("diverged", members), _named("not fitted", members))))
+        if note:
             axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
     return figure, zip(grid[0], groups.items(), strict=True)
+
+
+def _named(ending: str, members: dict[str, Metrics]) -> str:
+    """`diverged: ...` or `not fitted: ...` with the corruptions on which a run ended so, or nothing."""
+    runs = [m for m in members.values() if not m["fitted"] and m["diverged"] == (ending == "diverged")]
+    return f"{ending}: {', '.join(style_of(metrics)[0].lower() for metrics in runs)}" if runs else ""
 
 
 def with_legend(figure: Figure, title: str) -> Figure:

@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def run_key(params: Path, arch: str, data_fingerprint: str, device: torch.device
     """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
     modules = ["stages.train", f"stages.models.{arch}".replace("/", ".")]
     run = description(config.load(params), arch)
-    return fingerprint(modules, run=run, data=data_fingerprint, torch=torch.__version__, device=device.type)
+    return fingerprint(
+        modules, run=run, data=data_fingerprint, versions=[torch.__version__, version("timm")], device=device.type
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def save_checkpoint(path: Path, step: TrainingStep, progress: Progress) -> None:
     """Write the whole state of a run, atomically."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in step.tensors()}
     tensors["generator"] = step.generator.get_state().cpu()
-    tensors["default_generator"] = _default_generator_state(step.device)
+    tensors["default_generator"] = _default_generator(step.device).get_rng_state()
     metadata = {"progress": json.dumps(progress.__dict__)}
     with new_file(path) as partial:
         save_file(tensors, partial, metadata)
@@ -49,13 +49,10 @@ def load_checkpoint(path: Path, step: TrainingStep) -> Progress | None:
         for name, tensor in step.tensors():
             tensor.copy_(tensors[name])
     step.generator.set_state(tensors["generator"])
-    if step.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["default_generator"])
-    else:
-        torch.set_rng_state(tensors["default_generator"])
+    _default_generator(step.device).set_rng_state(tensors["default_generator"])
     return progress
 
 
-def _default_generator_state(device: torch.device) -> torch.Tensor:
-    """The state of the generator that dropout draws from."""
-    return torch.cuda.get_rng_state() if device.type == "cuda" else torch.get_rng_state()
+def _default_generator(device: torch.device) -> Any:
+    """The module that holds the generator which dropout draws from on a device."""
+    return {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch)

@@ -61,22 +61,22 @@ def scores(problem: Problem, predictions: Predictions) -> dict[str, float | None
     """The accuracies (in [0, 1]) and losses of the contract, by their names there.
 
     Subset accuracies are None where there is no such subset; the corrupted subset is where the given label differs from
-    the true one. One read from the device.
+    the true one. Sums are in float64 on the CPU, as not every device has it.
     """
-    fits_given = (predictions.train == problem.train_labels).double()
-    fits_true = (predictions.train == problem.train_true_labels).double()
-    corrupted = (problem.train_labels != problem.train_true_labels).double()
+    given, true = problem.train_labels.cpu(), problem.train_true_labels.cpu()
+    guesses = predictions.train.cpu()
+    fits_given, fits_true = (guesses == given).double(), (guesses == true).double()
+    corrupted = (given != true).double()
     clean = 1 - corrupted
-    values = {
-        "train_loss": predictions.train_losses.double().mean(),
-        "train_accuracy": fits_given.mean(),
-        "test_loss": predictions.test_losses.double().mean(),
-        "test_accuracy": (predictions.test == problem.test_labels).double().mean(),
-        "clean_subset_accuracy": (fits_given * clean).sum() / clean.sum(),
-        "corrupted_subset_accuracy": (fits_given * corrupted).sum() / corrupted.sum(),
-        "recovered_true_accuracy": (fits_true * corrupted).sum() / corrupted.sum(),
+    numbers = {
+        "train_loss": predictions.train_losses.cpu().double().mean().item(),
+        "train_accuracy": fits_given.mean().item(),
+        "test_loss": predictions.test_losses.cpu().double().mean().item(),
+        "test_accuracy": (predictions.test == problem.test_labels).cpu().double().mean().item(),
+        "clean_subset_accuracy": ((fits_given * clean).sum() / clean.sum()).item(),
+        "corrupted_subset_accuracy": ((fits_given * corrupted).sum() / corrupted.sum()).item(),
+        "recovered_true_accuracy": ((fits_true * corrupted).sum() / corrupted.sum()).item(),
     }
-    numbers = dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
     # An empty subset divides zero by zero; a loss that is not finite stays visible as such.
     return {
         name: None if name.endswith("accuracy") and number != number else number for name, number in numbers.items()

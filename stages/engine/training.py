@@ -100,7 +100,7 @@ def is_over(progress: Progress, recipe: Recipe) -> bool:
     if recipe.stop_when_fitted is None:
         return False
     fitted = [r["train_accuracy"] >= FITTED_ACCURACY and r["train_loss"] <= FITTED_LOSS for r in progress.rows]
-    return any(fitted[: len(fitted) - recipe.stop_when_fitted])
+    return any(fitted[: max(0, len(fitted) - recipe.stop_when_fitted)])
 
 
 def diverged(progress: Progress) -> bool:

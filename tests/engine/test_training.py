@@ -165,6 +165,9 @@ def test_a_run_may_end_some_epochs_after_it_fits():
     early = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0, stop_when_fitted=3))
     assert True in fits[:-4]
     assert early.rows == whole.rows[: fits.index(True) + 4]
+    later = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0, stop_when_fitted=30))
+    assert fits.index(True) < 29
+    assert later.rows == whole.rows[: fits.index(True) + 31]
 
 
 def test_bf16_trains_float32_weights():
