@@ -15,7 +15,7 @@ from stages.engine.device import select_device
 from stages.engine.evaluation import per_class_accuracy, predict_all, scores
 from stages.errors import DataError, run_stage
 from stages.files import read_csv, read_json, write_csv, write_json, write_text
-from stages.run import network, problem_of
+from stages.preparation import network, problem_of
 from stages.workspace import checkpoints_folder
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stages import config, registry
-from stages.run import description
+from stages.preparation import description
 from tests.pipeline_helpers import (
     ROOT,
     Copy,
