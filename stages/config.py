@@ -1,8 +1,11 @@
 """The parameters of params.yaml, typed and validated once; every error is one sentence with key, found and allowed.
 
-Sections and names are those of params.yaml, which documents units and sources line by line.
+Sections and names are those of params.yaml, which documents units and sources line by line. Several files are read as
+one, a later file's keys replacing an earlier one's: paper/params.yaml adds the paper's grid to the headline's recipes.
 """
 
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -21,9 +24,9 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-def _no_duplicates(names: list[str]) -> list[str]:
+def _no_duplicates(names: list[Any]) -> list[Any]:
     if len(set(names)) < len(names):
-        raise ValueError("lists a name twice")
+        raise ValueError("lists something twice")
     return names
 
 
@@ -99,16 +102,36 @@ class Grid(Section):
     corruptions: Names
 
 
+class Block(Section):
+    """A block of the paper's grid: every architecture on every corruption under every variant."""
+
+    dataset: str = "cifar10"
+    archs: Names
+    corruptions: Names
+    variants: Names
+
+
+class Paper(Section):
+    """The paper's grid: the corruptions of each data set, blocks of runs by name, no run twice, and their seeds."""
+
+    corruptions: dict[str, Names]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_no_duplicates)]
+    runs: Annotated[dict[str, Block], Field(min_length=1)]
+
+
 class PlannedRun(NamedTuple):
-    """A training run that the parameters ask for; `corruption` is its grid name, None in the headline pipeline."""
+    """A training run that the parameters ask for; `corruption`, `variant` and `seed` are None where they are those of
+    the parameter file, as all are in the headline pipeline and the last two in a grid."""
 
     arch: str
-    corruption: str | None
+    corruption: str | None = None
+    variant: str | None = None
+    seed: int | None = None
 
     @property
     def name(self) -> str:
         """The run's folder below `runs/<pipeline>`."""
-        return self.arch if self.corruption is None else f"{self.arch}-{self.corruption}"
+        return "-".join(str(part) for part in self if part is not None)
 
 
 class Parameters(Section):
@@ -120,6 +143,7 @@ class Parameters(Section):
     regularizers: Regularizers = Regularizers()
     archs: dict[str, Arch]
     grid: Grid | None = None
+    paper: Paper | None = None
 
     def recipe(self, arch: str) -> Arch:
         """The recipe of an architecture. Raises UsageError where params.yaml has none."""
@@ -130,9 +154,43 @@ class Parameters(Section):
         return self.archs[arch]
 
     def planned_runs(self) -> list[PlannedRun]:
-        """Every run of the pipeline; collectors read these, never what lies in a folder from earlier parameters."""
+        """Every run of the pipeline on this data set; collectors read these, never what an older grid left behind."""
+        if self.paper:
+            return [
+                PlannedRun(*run, seed)
+                for block in self.paper.runs.values()
+                if block.dataset == self.dataset.name
+                for run in itertools.product(block.archs, block.corruptions, block.variants)
+                for seed in self.paper.seeds
+            ]
         corruptions: list[str | None] = [*self.grid.corruptions] if self.grid else [None]
         return [PlannedRun(arch, corruption) for arch in self.train.archs for corruption in corruptions]
+
+    def of_run(self, run: PlannedRun) -> "Parameters":
+        """These parameters with the run's variant and seed in them.
+
+        A variant is `plain`, or joined by `+`: weight_decay, random_crop, augmentation and batch_size-N. Raises
+        UsageError for another.
+        """
+        train = {} if run.seed is None else {"seed": run.seed}
+        regularizers: dict[str, bool] = {}
+        for part in run.variant.split("+") if run.variant and run.variant != "plain" else []:
+            name, _, number = part.partition("-")
+            if part in ("random_crop", "augmentation", "weight_decay"):
+                regularizers[part] = True
+            elif name == "batch_size" and number.isdecimal() and int(number) > 0:
+                train["batch_size"] = int(number)
+            else:
+                raise UsageError(
+                    f"paper.runs: unknown part '{part}' of variant '{run.variant}'; allowed: plain, or joined by + "
+                    "random_crop, augmentation, weight_decay and batch_size-N"
+                )
+        return self.model_copy(
+            update={
+                "train": self.train.model_copy(update=train),
+                "regularizers": self.regularizers.model_copy(update=regularizers),
+            }
+        )
 
     def input_size(self, arch: str) -> int:
         """Pixels a side that the architecture sees."""
@@ -148,12 +206,29 @@ class Parameters(Section):
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
-            raise UsageError(f"grid.corruptions: '{name}' has no level between 0 and 1, as labels-0.5 has")
+            raise UsageError(f"{self._corruptions_key}: '{name}' has no level between 0 and 1, as labels-0.5 has")
         return self.corrupt.model_copy(update={"kind": kind, "level": share})
 
+    @property
+    def _corruptions_key(self) -> str:
+        return "grid.corruptions" if self.grid else "paper.runs"
 
-def load(path: Path) -> Parameters:
-    """Read and validate a parameter file. Raises UsageError, one sentence for the first wrong key."""
+
+def load(*paths: Path) -> Parameters:
+    """Read and validate parameter files as one. Raises UsageError, one sentence for the first wrong key."""
+    document: dict[str, Any] = {}
+    for path in paths:
+        document = _overlaid(document, _read(path))
+    try:
+        parameters = Parameters.model_validate(document)
+    except ValidationError as error:
+        raise UsageError(f"{_sentence(error)} ({' with '.join(map(str, paths))})") from None
+    _require_names(parameters)
+    return parameters
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The sections of one file."""
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -162,35 +237,56 @@ def load(path: Path) -> Parameters:
         raise UsageError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{path} holds {type(document).__name__}; expected sections such as dataset and train")
-    try:
-        parameters = Parameters.model_validate(document)
-    except ValidationError as error:
-        raise UsageError(f"{_sentence(error)} ({path})") from None
-    _require_names(parameters)
-    return parameters
+    return document
+
+
+def _overlaid(base: Any, over: Any) -> Any:
+    """`base` with the keys of `over` added or replaced, section by section."""
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return over
+    return {**base, **{key: _overlaid(base.get(key), value) for key, value in over.items()}}
 
 
 def _require_names(parameters: Parameters) -> None:
     """Raise UsageError for a data set, corruption or architecture that no file defines."""
     registry.require("data/sources", parameters.dataset.name, "dataset.name")
     registry.require("data/corruptions", parameters.corrupt.kind, "corrupt.kind")
-    for name in parameters.grid.corruptions if parameters.grid else []:
-        registry.require("data/corruptions", parameters.corruption(name).kind, "grid.corruptions")
-    for arch in parameters.train.archs:
-        registry.require("models", arch, "train.archs")
+    runs = parameters.planned_runs()
+    archs_key = "paper.runs" if parameters.paper else "train.archs"
+    for arch in dict.fromkeys([*(run.arch for run in runs), *parameters.train.archs]):
+        registry.require("models", arch, archs_key)
         parameters.recipe(arch)
+    for name in {run.corruption for run in runs if run.corruption is not None}:
+        registry.require("data/corruptions", parameters.corruption(name).kind, parameters._corruptions_key)
+    for run in runs:
+        parameters.of_run(run)
+    twice = next((run for run in runs if runs.count(run) > 1), None)
+    if twice:
+        raise UsageError(f"paper.runs: found {twice.name} in two blocks; every run stands in one, whoever shows it")
+    if parameters.paper:
+        _require_made(parameters.paper)
     _require_input_sizes(parameters)
+
+
+def _require_made(paper: Paper) -> None:
+    """Raise UsageError where a block names a corruption that is not made for its data set."""
+    for name, block in paper.runs.items():
+        registry.require("data/sources", block.dataset, f"paper.runs.{name}.dataset")
+        for corruption in block.corruptions:
+            if corruption not in paper.corruptions.get(block.dataset, []):
+                made = f"paper.corruptions.{block.dataset}"
+                raise UsageError(f"paper.runs.{name}.corruptions: found '{corruption}'; add it to {made} too")
 
 
 def _require_input_sizes(parameters: Parameters) -> None:
     """Raise UsageError where a pixel corruption makes images smaller than a network's input."""
     size = parameters.dataset.input_size
-    kinds = {parameters.corruption(run.corruption).kind for run in parameters.planned_runs()} - {"none", "labels"}
-    for arch in parameters.train.archs:
-        if kinds and parameters.input_size(arch) > size:
+    for run in parameters.planned_runs():
+        kind = parameters.corruption(run.corruption).kind
+        if kind not in ("none", "labels") and parameters.input_size(run.arch) > size:
             raise UsageError(
-                f"dataset.input_size: found {size}, to which {min(kinds)} crops, but archs.{arch}.input_size is "
-                f"{parameters.input_size(arch)}; set both alike"
+                f"dataset.input_size: found {size}, to which {kind} crops, but archs.{run.arch}.input_size is "
+                f"{parameters.input_size(run.arch)}; set both alike"
             )
 
 
@@ -226,6 +322,7 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "regularizers": Regularizers,
         "grid": Grid,
         "archs": Arch,
+        "paper": Block if len(location) > 1 else Paper,
     }
     section: type[Section] = sections[str(location[0])] if location else Parameters
     return list(section.model_fields)

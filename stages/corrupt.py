@@ -13,12 +13,12 @@ from stages.files import new_folder, read_json, write_json
 def main() -> None:
     """Write what the corruption changed, its audit, and the hash of the raw set it belongs to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
     parser.add_argument("--name", help="a corruption of the grid such as labels-0.5; without it, the corrupt section's")
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    parameters = config.load(arguments.params)
+    parameters = config.load(*arguments.params)
     corruption = parameters.corruption(arguments.name)
 
     data = open_dataset(arguments.raw)

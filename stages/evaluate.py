@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_model
 
 from stages import config
+from stages.collection import forget_checkpoint, insert, table
 from stages.config import Parameters, PlannedRun
 from stages.data.arrays import ImageData, open_dataset
 from stages.engine.device import select_device
@@ -16,7 +17,6 @@ from stages.engine.evaluation import per_class_accuracy, predict_all, scores
 from stages.errors import DataError, run_stage
 from stages.files import read_csv, read_json, write_csv, write_json, write_text
 from stages.preparation import network, problem_of
-from stages.workspace import checkpoints_folder
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
 ACCURACY_TOLERANCE = 0.002
@@ -26,22 +26,24 @@ TOLERATED_IMAGES = 2
 def main() -> None:
     """Write summary.json, table.md, curves.csv, steps.csv and per_class.csv."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="the corrupted set, or the folder of a grid's sets")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    parameters = config.load(arguments.params)
+    parameters = config.load(*arguments.params)
     device = select_device(parameters.train.device, parameters.train.deterministic)
 
     summary: dict[str, Any] = {}
+    collected = {}
     tables: dict[str, list[dict[str, Any]]] = {"curves": [], "steps": [], "per_class": []}
     for run in parameters.planned_runs():
         folder = arguments.runs / run.name
         data = open_dataset(arguments.data / (run.corruption or ""), arguments.raw)
         metrics, per_class = measure(parameters, run, folder, data, device)
-        _insert(summary, run, metrics)
+        collected[run] = metrics
+        insert(summary, run, metrics)
         tables["per_class"] += [{"run": run.name, **row} for row in per_class]
         for name in ("curves", "steps"):
             tables[name] += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
@@ -49,8 +51,8 @@ def main() -> None:
     for name, rows in tables.items():
         write_csv(arguments.out / f"{name}.csv", rows)
     for run in parameters.planned_runs():
-        _forget_checkpoint(arguments.runs / run.name)
-    text = table(parameters, summary)
+        forget_checkpoint(arguments.runs / run.name)
+    text = table(parameters, collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
 
@@ -93,42 +95,6 @@ def _set_sizes(data: ImageData) -> dict[str, int]:
         "corrupted_subset_accuracy": corrupted,
         "recovered_true_accuracy": corrupted,
     }
-
-
-def _insert(summary: dict[str, Any], run: PlannedRun, metrics: dict[str, Any]) -> None:
-    """By architecture; in a grid, by corruption and seed below that. The headline has no level in its keys, so that
-    `dvc metrics diff` compares like with like when the level changes."""
-    if run.corruption is None:
-        summary[run.arch] = metrics
-    else:
-        summary.setdefault(run.arch, {}).setdefault(run.corruption, {})[f"seed-{metrics['seed']}"] = metrics
-
-
-def _forget_checkpoint(folder: Path) -> None:
-    """Delete the checkpoint of a run that DVC has stored: from here on it would only stand in for a real re-run."""
-    with safe_open(folder / "model.safetensors", "pt") as file:
-        key = file.metadata()["run"]
-    (checkpoints_folder() / f"{key}.safetensors").unlink(missing_ok=True)
-
-
-def table(parameters: Parameters, summary: dict[str, Any]) -> str:
-    """A Markdown table, a line per run: corruption, accuracies in percent, and the epoch from which it fits."""
-    lines = [
-        f"| {'architecture':<14} | {'corruption':<15} | {'train':>7} | {'test':>7} | fits from epoch |",
-        f"| {'-' * 14} | {'-' * 15} | {'-' * 6}: | {'-' * 6}: | {'-' * 14}: |",
-    ]
-    for run in parameters.planned_runs():
-        metrics = summary[run.arch]
-        if run.corruption is not None:
-            metrics = metrics[run.corruption][f"seed-{parameters.train.seed}"]
-        corruption = metrics["corruption"]
-        level = f"-{corruption['level']}" if corruption["level"] else ""
-        fits = "diverged" if metrics["diverged"] else metrics["epochs_to_fit"] or "never"
-        lines.append(
-            f"| {run.arch:<14} | {corruption['kind'] + level:<15} | {metrics['train_accuracy']:>7.2%} "
-            f"| {metrics['test_accuracy']:>7.2%} | {fits:>15} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from stages.workspace import downloads_folder
 def main() -> None:
     """Read dataset.name from dataset.source and write the raw set."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    dataset = config.load(arguments.params).dataset
+    dataset = config.load(*arguments.params).dataset
 
     source = registry.load("data/sources", dataset.name, "dataset.name")
     whole = source.read(dataset.source, downloads_folder())

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stages import config
-from stages.config import Parameters
+from stages.config import Parameters, PlannedRun
 from stages.data.arrays import open_dataset
 from stages.engine.device import select_device
 from stages.engine.problem import Problem
@@ -29,26 +29,29 @@ from stages.workspace import checkpoints_folder, main_copy
 def main() -> None:
     """Train, following the curves live, and write weights, metrics and curves as one folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
     parser.add_argument("--arch", required=True)
+    parser.add_argument("--variant", help="plain, or random_crop, augmentation, weight_decay, batch_size-N joined by +")
+    parser.add_argument("--seed", type=int, help="instead of train.seed")
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
+    run = PlannedRun(arguments.arch, variant=arguments.variant, seed=arguments.seed)
     with StopFlag() as stop:
-        train_and_write(arguments.params, arguments.arch, arguments.raw, arguments.data, arguments.out, stop)
+        train_and_write(arguments.params, run, arguments.raw, arguments.data, arguments.out, stop)
 
 
-def train_and_write(params: Path, arch: str, raw: Path, corrupted: Path, out: Path, stop: StopFlag) -> None:
-    """Train `arch` on a corrupted set and write the run, unless its code or parameters changed meanwhile."""
-    parameters = config.load(params)
+def train_and_write(params: list[Path], run: PlannedRun, raw: Path, corrupted: Path, out: Path, stop: StopFlag) -> None:
+    """Train the run's network on a corrupted set and write it, unless its code or parameters changed meanwhile."""
+    arch, parameters = run.arch, config.load(*params).of_run(run)
     device = select_device(parameters.train.device, parameters.train.deterministic)
     data = open_dataset(corrupted, raw)
-    key = run_key(params, arch, data.fingerprint, device)
+    key = run_key(params, run, data.fingerprint, device)
     model = network(parameters, arch, data).to(device)
     problem = problem_of(parameters, arch, data, device)
     outcome = followed_training(parameters, arch, model, problem, key, out, stop)
-    if run_key(params, arch, data.fingerprint, device) != key:
+    if run_key(params, run, data.fingerprint, device) != key:
         raise DataError(f"code or parameters changed while {out} trained; nothing was written, run it again")
 
     metrics = {
@@ -57,6 +60,7 @@ def train_and_write(params: Path, arch: str, raw: Path, corrupted: Path, out: Pa
         "corruption": dict(data.corruption),
         "seed": parameters.train.seed,
         "parameters": parameter_count(model),
+        "train_size": len(data.train_labels),
         **summarise(outcome),
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -94,12 +98,12 @@ def followed_training(
             follower.close()
 
 
-def run_key(params: Path, arch: str, data_fingerprint: str, device: torch.device) -> str:
+def run_key(params: list[Path], run: PlannedRun, data_fingerprint: str, device: torch.device) -> str:
     """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
-    modules = ["stages.train", f"stages.models.{arch}".replace("/", ".")]
-    run = description(config.load(params), arch)
+    modules = ["stages.train", f"stages.models.{run.arch}".replace("/", ".")]
+    described = description(config.load(*params).of_run(run), run.arch)
     return fingerprint(
-        modules, run=run, data=data_fingerprint, versions=[torch.__version__, version("timm")], device=device.type
+        modules, run=described, data=data_fingerprint, versions=[torch.__version__, version("timm")], device=device.type
     )
 
 

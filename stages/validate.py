@@ -11,10 +11,10 @@ from stages.files import write_text
 def main() -> None:
     """Load the parameters; write the same file whatever they are, so that nothing downstream runs again for it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    config.load(arguments.params)
+    config.load(*arguments.params)
     write_text(arguments.out, "The parameters are valid.\n")
 
 

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def write_parameters(tmp_path):
             section = document
             for name in sections:
                 section = section.setdefault(name, {})
-            section[last] = value
+            section[last] = deepcopy(value)
         path = tmp_path / "params.yaml"
         with open(path, "w", encoding="utf-8") as file:
             YAML().dump(document, file)

@@ -180,3 +180,70 @@ def test_the_validate_stage_writes_the_same_file_whatever_the_parameters(tmp_pat
 def test_the_validate_stage_names_a_file_that_is_not_there(failure, tmp_path):
     code, message = failure("validate", "--params", tmp_path / "absent.yaml", "--out", tmp_path / "valid.txt")
     assert (code, "no parameter file" in message) == (2, True)
+
+
+BLOCK = {"archs": ["mlp_1x512"], "corruptions": ["none", "labels-0.5"], "variants": ["plain", "weight_decay"]}
+PAPER = {
+    "paper.seeds": [0, 1],
+    "paper.corruptions": {"digits": ["none", "labels-0.5"]},
+    "paper.runs.main": {"dataset": "digits", **BLOCK},
+}
+
+
+def test_the_papers_grid_is_every_block_in_full_for_every_seed(write_parameters):
+    runs = config.load(write_parameters(PAPER)).planned_runs()
+    assert [run.name for run in runs[:3]] == [
+        "mlp_1x512-none-plain-0",
+        "mlp_1x512-none-plain-1",
+        "mlp_1x512-none-weight_decay-0",
+    ]
+    assert len(set(runs)) == len(runs) == 8
+
+
+def test_a_block_of_another_data_set_is_not_of_this_one(write_parameters):
+    other = {"paper.corruptions": {"digits": ["none", "labels-0.5"], "mnist": ["none"]}}
+    other["paper.runs.other"] = {
+        "dataset": "mnist",
+        "archs": ["alexnet"],
+        "corruptions": ["none"],
+        "variants": ["plain"],
+    }
+    assert {run.arch for run in config.load(write_parameters(PAPER | other)).planned_runs()} == {"mlp_1x512"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"paper.runs.again": {"dataset": "digits", **BLOCK}}, ["found mlp_1x512-none-plain-0 in two blocks"]),
+        (
+            {"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["weight-decay"]}},
+            ["'weight-decay'", "plain"],
+        ),
+        ({"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["batch_size-0"]}}, ["'batch_size-0'"]),
+        ({"paper.runs.main": {**BLOCK, "dataset": "digits", "archs": ["alexnett"]}}, ["did you mean 'alexnet'"]),
+        ({"paper.runs.main": {**BLOCK, "dataset": "mnst"}}, ["paper.runs.main.dataset", "did you mean 'mnist'"]),
+        ({"paper.corruptions": {"digits": ["none"]}}, ["'labels-0.5'", "paper.corruptions.digits"]),
+        ({"paper.seeds": [0, 0]}, ["paper.seeds", "twice"]),
+        ({"paper.seeds": []}, ["paper.seeds", "at least 1"]),
+        ({"paper.runs.main.levels": [1]}, ["paper.runs.main.levels: unknown key"]),
+    ],
+)
+def test_a_wrong_grid_of_the_paper_is_refused(write_parameters, changes, parts):
+    message = refusal(write_parameters(PAPER | changes))
+    assert all(part in message for part in parts), message
+
+
+def test_a_variant_and_a_seed_change_only_what_they_name(write_parameters):
+    parameters = config.load(write_parameters(PAPER))
+    run = config.PlannedRun("mlp_1x512", "none", "random_crop+batch_size-32", 7)
+    changed = parameters.of_run(run)
+    assert (changed.train.seed, changed.train.batch_size, changed.regularizers.random_crop) == (7, 32, True)
+    assert changed.regularizers.weight_decay is False
+    assert parameters.of_run(run._replace(variant="plain", seed=None)) == parameters
+
+
+def test_a_later_files_keys_replace_an_earlier_ones(tmp_path, write_parameters):
+    base, over = write_parameters({"train.seed": 4}), tmp_path / "over.yaml"
+    over.write_text("train: {epochs: 9}\ndataset: {name: mnist}\n")
+    parameters = config.load(base, over)
+    assert (parameters.train.epochs, parameters.train.seed, parameters.dataset.name) == (9, 4, "mnist")

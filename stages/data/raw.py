@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.data.streams import Stream, generator
 from stages.errors import UsageError
 
 
@@ -30,8 +31,10 @@ class RawData:
 
         Raises UsageError where a class has too few.
         """
-        train = self._balanced(self.train_labels, train_size, seed, "dataset.train_size")
-        test = self._balanced(self.test_labels, test_size, seed, "dataset.test_size")
+        train = self._balanced(
+            self.train_labels, train_size, generator(seed, Stream.TRAIN_SUBSET), "dataset.train_size"
+        )
+        test = self._balanced(self.test_labels, test_size, generator(seed, Stream.TEST_SUBSET), "dataset.test_size")
         return replace(
             self,
             train_images=self.train_images[train],
@@ -40,7 +43,7 @@ class RawData:
             test_labels=self.test_labels[test],
         )
 
-    def _balanced(self, labels: np.ndarray, size: int | None, seed: int, key: str) -> np.ndarray:
+    def _balanced(self, labels: np.ndarray, size: int | None, random: np.random.Generator, key: str) -> np.ndarray:
         if size is None:
             return np.arange(len(labels))
         classes = len(self.class_names)
@@ -50,6 +53,6 @@ class RawData:
             raise UsageError(
                 f"{key}: found {size}, but a class-balanced choice of {self.name} has at most {counts.min() * classes}"
             )
-        shuffled = np.random.default_rng(seed).permutation(len(labels))
+        shuffled = random.permutation(len(labels))
         chosen = [shuffled[labels[shuffled] == label][: wanted[label]] for label in range(classes)]
         return np.sort(np.concatenate(chosen))

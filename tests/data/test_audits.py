@@ -45,7 +45,7 @@ def test_labels_redrawn_among_the_other_classes_only_fail():
 
 
 def test_labels_of_another_level_fail():
-    assert not judge_labels(labels.redraw(TRUE, 10, 0.6, [0]), 0.5)["ok"]
+    assert not judge_labels(labels.redraw(TRUE, 10, 0.6, rng(0)), 0.5)["ok"]
 
 
 def test_new_labels_that_are_not_uniform_fail():
@@ -55,7 +55,7 @@ def test_new_labels_that_are_not_uniform_fail():
 
 def test_clean_test_labels_fail_where_corrupted_ones_were_asked_for():
     clean = {"test_labels": LABELS.test_labels, "test_true_labels": LABELS.test_labels}
-    assert not judge_labels(labels.redraw(TRUE, 10, 1.0, [0]), **clean)["ok"]
+    assert not judge_labels(labels.redraw(TRUE, 10, 1.0, rng(0)), **clean)["ok"]
 
 
 def test_a_label_that_changed_fails_the_control():

@@ -34,10 +34,10 @@ def digest(arrays):
 
 GOLDEN = {
     "none": "3d2877d20d1612ba9713fa716e7617feba1c59535b063fb4bbdf4ec9bdc29421",
-    "labels": "694d3ab660f3b53caf1151baf904748b77e63d6761ea29c58c2121d98bc22658",
-    "shuffled_pixels": "ab995cb3e0898c32ea391cef1b9984ff8fd958a1e3a6a18ab2c7cdebc1a9cbfc",
-    "random_pixels": "e5132eca65377e7355f410e4459bebf7238b497bbc597bb86acc6efb503bc02d",
-    "gaussian": "691540e2e240491cf65ba7128d4ebeb4f9db17879faf8704cb425237f940afb5",
+    "labels": "17428237530b8b6a0dbd331f91a99fdc7d6780c1955671c5ba2648fd5934fe3e",
+    "shuffled_pixels": "411df12b116909e76e1b8037b64e3541c533b660918bbd4c52f6994c6b737580",
+    "random_pixels": "accd9a73f8b3feff362f5789ca65e24835846e5d1df582ad406f94b79778b2d0",
+    "gaussian": "e256164d4f1b8ef9111caaf5233dbcc6f0b90e7c0bbd6d31d6fcca54273662c2",
 }
 
 

@@ -22,25 +22,26 @@ from stages.data.corruptions._pixels import (
     measure_all,
     verdict,
 )
+from stages.data.streams import Stream, generator
 
 
 def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:
     """Replace every image of both splits by noise of the training images' mean and variance."""
     pixels = cropped_pixels(data, request.input_size)
     target = measure(pixels["train_images"])
+    streams = {"train_images": Stream.TRAIN_PIXELS, "test_images": Stream.TEST_PIXELS}
     return {
-        name: as_images(draw(values.shape, target.mean, target.std, [request.seed, split]))
-        for split, (name, values) in enumerate(pixels.items())
+        name: as_images(draw(values.shape, target.mean, target.std, request.seed, streams[name]))
+        for name, values in pixels.items()
     }
 
 
-def draw(shape: tuple[int, ...], mean: np.ndarray, std: np.ndarray, seed: list[int]) -> np.ndarray:
+def draw(shape: tuple[int, ...], mean: np.ndarray, std: np.ndarray, seed: int, stream: Stream) -> np.ndarray:
     """Normal draws (N, pixels, C) float16 with mean and std (C,)."""
     noise = np.empty(shape, dtype=np.float16)
 
     def fill(number: int, block: np.ndarray) -> None:
-        generator = np.random.default_rng([*seed, number])
-        values = generator.standard_normal(block.shape, dtype=np.float32)
+        values = generator(seed, stream, number).standard_normal(block.shape, dtype=np.float32)
         values *= std.astype(np.float32)
         values += mean.astype(np.float32)
         block[...] = values

@@ -5,6 +5,7 @@ from scipy import special
 
 from stages.data.arrays import ImageData
 from stages.data.corruptions import Request
+from stages.data.streams import Stream, generator
 
 HAS_LEVEL = True
 # An honest artefact fails the audit about once in a million times.
@@ -17,18 +18,19 @@ def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:
     Corruption is nested: with one seed, a higher level redraws a superset of the labels, to the same new values, so
     that curves over levels are comparable. Test labels stay clean unless `test_labels` asks otherwise.
     """
-    changed = {"train_labels": redraw(data.train_labels, data.classes, request.level, [request.seed, 0])}
+    random = generator(request.seed, Stream.TRAIN_LABELS)
+    changed = {"train_labels": redraw(data.train_labels, data.classes, request.level, random)}
     if request.test_labels:
-        changed["test_labels"] = redraw(data.test_labels, data.classes, request.level, [request.seed, 1])
+        random = generator(request.seed, Stream.TEST_LABELS)
+        changed["test_labels"] = redraw(data.test_labels, data.classes, request.level, random)
         changed["test_true_labels"] = data.test_labels
     return changed
 
 
-def redraw(labels: np.ndarray, classes: int, level: float, seed: list[int]) -> np.ndarray:
-    """Labels (N,) int64, each redrawn with probability `level`; nested in `level` for one seed."""
-    generator = np.random.default_rng(seed)
-    threshold = generator.random(len(labels))
-    drawn = generator.integers(0, classes, len(labels))
+def redraw(labels: np.ndarray, classes: int, level: float, random: np.random.Generator) -> np.ndarray:
+    """Labels (N,) int64, each redrawn with probability `level`; nested in `level` for one state of the generator."""
+    threshold = random.random(len(labels))
+    drawn = random.integers(0, classes, len(labels))
     return np.where(threshold < level, drawn, labels)
 
 

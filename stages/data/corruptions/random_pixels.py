@@ -15,23 +15,22 @@ from stages.data.corruptions._pixels import (
     share_changed,
     verdict,
 )
+from stages.data.streams import Stream, generator
 
 
 def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:
     """Permute each image's pixels independently; the channels of a pixel move together."""
     pixels = cropped_pixels(data, request.input_size)
-    return {
-        name: as_images(permute(values, [request.seed, split])) for split, (name, values) in enumerate(pixels.items())
-    }
+    streams = {"train_images": Stream.TRAIN_PIXELS, "test_images": Stream.TEST_PIXELS}
+    return {name: as_images(permute(values, generator(request.seed, streams[name]))) for name, values in pixels.items()}
 
 
-def permute(pixels: np.ndarray, seed: list[int]) -> np.ndarray:
+def permute(pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Permute the positions of each image, (N, pixels, C) uint8, by a permutation of its own."""
-    generator = np.random.default_rng(seed)
     permuted = np.empty_like(pixels)
     for source, target in zip(blocks(pixels), blocks(permuted), strict=True):
         whole_pixels = source.view(f"V{pixels.shape[2]}")[..., 0]
-        target.view(whole_pixels.dtype)[..., 0] = generator.permuted(whole_pixels, axis=1)
+        target.view(whole_pixels.dtype)[..., 0] = random.permuted(whole_pixels, axis=1)
     return permuted
 
 

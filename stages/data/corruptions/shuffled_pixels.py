@@ -13,12 +13,13 @@ from stages.data.corruptions._pixels import (
     share_changed,
     verdict,
 )
+from stages.data.streams import Stream, generator
 
 
 def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:
     """Move the pixels of all images by one permutation; the channels of a pixel move together."""
     pixels = cropped_pixels(data, request.input_size)
-    order = np.random.default_rng(request.seed).permutation(pixels["train_images"].shape[1])
+    order = generator(request.seed, Stream.SHUFFLED_PIXELS).permutation(pixels["train_images"].shape[1])
     return {name: as_images(values.take(order, axis=1)) for name, values in pixels.items()}
 
 

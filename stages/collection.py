@@ -1,0 +1,67 @@
+"""What evaluate and collect write of many runs: one nested summary, one table, and no more checkpoints."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from stages.config import Parameters, PlannedRun
+from stages.errors import DataError
+from stages.workspace import checkpoints_folder
+
+Metrics = dict[str, Any]
+
+
+def insert(summary: dict[str, Any], run: PlannedRun, metrics: Metrics) -> None:
+    """Place a run's metrics by architecture; in a grid, below that by corruption, variant where it has one, and seed.
+
+    The headline has no level in its keys, so that `dvc metrics diff` compares like with like when the level changes.
+    """
+    *path, last = _path(run, metrics)
+    for key in path:
+        summary = summary.setdefault(key, {})
+    summary[last] = metrics
+
+
+def _path(run: PlannedRun, metrics: Metrics) -> list[str]:
+    if run.corruption is None:
+        return [run.arch]
+    return [part for part in (run.arch, run.corruption, run.variant, f"seed-{metrics['seed']}") if part]
+
+
+def forget_checkpoint(folder: Path) -> None:
+    """Delete the checkpoint of a run that DVC has stored: from here on it would only stand in for a real re-run."""
+    try:
+        with safe_open(folder / "model.safetensors", "np") as file:
+            key = file.metadata()["run"]
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{folder}/model.safetensors cannot be read ({error}); run `dvc repro`") from None
+    (checkpoints_folder() / f"{key}.safetensors").unlink(missing_ok=True)
+
+
+def table(parameters: Parameters, collected: dict[PlannedRun, Metrics]) -> str:
+    """A Markdown table, a line per run: corruption, accuracies in percent, and the epoch from which it fits."""
+    width = max([15, *(len(_label(run, metrics)) for run, metrics in collected.items())])
+    lines = [
+        f"| {'architecture':<14} | {'corruption':<{width}} | {'train':>7} | {'test':>7} | fits from epoch |",
+        f"| {'-' * 14} | {'-' * width} | {'-' * 6}: | {'-' * 6}: | {'-' * 14}: |",
+    ]
+    for run, metrics in collected.items():
+        fits = "diverged" if metrics["diverged"] else metrics["epochs_to_fit"] or "never"
+        lines.append(
+            f"| {run.arch:<14} | {_label(run, metrics):<{width}} | {metrics['train_accuracy']:>7.2%} "
+            f"| {metrics['test_accuracy']:>7.2%} | {fits:>15} |"
+        )
+    missing = [run.name for run in parameters.planned_runs() if run not in collected]
+    if missing:
+        lines += ["", f"Not run: {', '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _label(run: PlannedRun, metrics: Metrics) -> str:
+    """The corruption as the grid names it, then what else sets the run apart."""
+    kind, level = metrics["corruption"]["kind"], metrics["corruption"]["level"]
+    label = f"{kind}-{level}" if level else kind
+    if run.variant not in (None, "plain"):
+        label += f" {run.variant}"
+    return label if run.seed is None else f"{label} seed {run.seed}"
