@@ -1,4 +1,4 @@
-"""Stage collect: the metrics and curves of every run of a grid that has run so far, in the files that Git keeps."""
+"""Stage collect: the metrics and curves of every run of a grid that has run so far, and the audits of its data."""
 
 import argparse
 from pathlib import Path
@@ -12,9 +12,10 @@ from stages.files import read_csv, read_json, write_csv, write_json, write_text
 
 
 def main() -> None:
-    """Write summary.json, curves.csv, steps.csv and table.md; a run that is not there yet is listed as such."""
+    """Write summary.json, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, nargs="+", required=True)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the grid's corrupted sets")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -34,7 +35,9 @@ def main() -> None:
         for name, rows in tables.items():
             rows += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
         forget_checkpoint(folder)
+    audits = {path.parent.name: read_json(path) for path in sorted(arguments.data.glob("*/audit.json"))}
     write_json(arguments.out / "summary.json", summary)
+    write_json(arguments.out / "audits.json", audits)
     for name, rows in tables.items():
         write_csv(arguments.out / f"{name}.csv", rows)
     text = table(parameters, collected)

@@ -1,0 +1,55 @@
+"""Stage claims: the paper's claims judged on the results collected so far; prints them as a table."""
+
+import argparse
+from pathlib import Path
+
+from stages.errors import DataError, run_stage
+from stages.files import read_json, write_json, write_text
+from stages.paper.claims import Results, judge, load_claims, table
+
+PIPELINES = ("paper", "cifar100", "mnist", "theory")
+
+
+def main() -> None:
+    """Write claims.json and claims.md where a folder is given; print the table in any case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--claims", type=Path, default=Path("paper/claims.yaml"))
+    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    claims = load_claims(arguments.claims)
+    results = read_results(arguments.metrics)
+    verdicts = [judge(claims, claim, results) for claim in claims.claims]
+    text = table(verdicts)
+    if arguments.out:
+        write_json(arguments.out / "claims.json", verdicts)
+        write_text(arguments.out / "claims.md", text)
+    print(text, end="")
+
+
+def read_results(folder: Path) -> Results:
+    """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
+    summaries = {}
+    for name in PIPELINES:
+        if (folder / name / "summary.json").exists():
+            audits = folder / name / "audits.json"
+            summaries[name] = _read(folder / name / "summary.json") | (
+                {"audits": _read(audits)} if audits.exists() else {}
+            )
+    if (folder / "parameters.json").exists():
+        summaries["parameters"] = _read(folder / "parameters.json")
+    return Results(summaries)
+
+
+def _read(path: Path) -> dict:
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON ({error}); run `dvc repro paper/dvc.yaml`") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds {type(content).__name__}; expected a mapping; run `dvc repro paper/dvc.yaml`")
+    return content
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,307 @@
+"""The paper's claims (paper/claims.yaml, which explains its keys) and their verdicts on measured results.
+
+A verdict is `reproduced`, `differs` or `not run`. It is taken on the mean over seeds; with several seeds, the 95%
+interval of that mean (Student's t) stands beside it. What was never reached counts as infinitely late; nothing is
+extrapolated.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from scipy import special
+
+from stages.errors import UsageError
+
+# Claims are about the whole training sets of CIFAR-10 and CIFAR-100 (50,000 images) and MNIST (60,000).
+WHOLE_SETS = (50_000, 60_000)
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Tolerance(BaseModel):
+    """How far ours may be from the paper's, and why; `relative` to the paper's value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    reason: str
+    relative: bool = False
+
+
+class Claim(BaseModel):
+    """One claim as it stands in claims.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    statement: str
+    source: str
+    kind: Literal["value", "difference", "bound", "ratio", "ordering", "monotone"]
+    metric: str | None = None
+    metrics: list[str | list[str]] = []
+    paper: Number | None = None
+    tolerance: str | None = None
+    at_most: Number | None = None
+    at_least: Number | None = None
+    any_size: bool = False
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """The metrics as groups; a metric that stands alone is a group of one."""
+        listed = [self.metric] if self.metric else self.metrics
+        return [[group] if isinstance(group, str) else group for group in listed]
+
+
+class Claims(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tolerances: dict[str, Tolerance]
+    claims: list[Claim]
+
+    def tolerance_of(self, claim: Claim) -> Tolerance | None:
+        """The tolerance that a claim names."""
+        return self.tolerances[claim.tolerance] if claim.tolerance else None
+
+
+# What a claim of each kind must have beside its metrics, and how many of these: at least, at most.
+NEEDED = {"value": {"paper", "tolerance"}, "difference": {"paper", "tolerance"}, "monotone": {"tolerance"}}
+COUNTS = {"value": (1, 1), "difference": (2, 2), "ratio": (2, 2)}
+
+
+def load_claims(path: Path) -> Claims:
+    """Read claims.yaml. Raises UsageError, one sentence naming the claim, where it is not what it should be."""
+    try:
+        claims = Claims.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+    except (OSError, YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise UsageError(f"{path}: {where}: found {problem['input']!r}; {problem['msg']}") from None
+    ids = [claim.id for claim in claims.claims]
+    for claim in claims.claims:
+        if fault := _fault(claim, claims, ids):
+            raise UsageError(f"{path}: claim {claim.id}: {fault}")
+    return claims
+
+
+def _fault(claim: Claim, claims: Claims, ids: list[str]) -> str | None:
+    """What is wrong with a claim, or None."""
+    low, high = COUNTS.get(claim.kind, (1, math.inf))
+    missing = sorted(key for key in NEEDED.get(claim.kind, set()) if getattr(claim, key) is None)
+    if ids.count(claim.id) > 1:
+        return "its id stands twice"
+    if bool(claim.metric) == bool(claim.metrics) or not low <= len(claim.groups) <= high:
+        return f"a {claim.kind} needs {low} metric{'s' if high > 1 else ''}, in metric or metrics"
+    if missing:
+        return f"a {claim.kind} needs {' and '.join(missing)}"
+    if claim.kind in ("bound", "ratio") and (claim.at_most is None) == (claim.at_least is None):
+        return f"a {claim.kind} needs at_most or at_least"
+    if claim.tolerance is not None and claim.tolerance not in claims.tolerances:
+        return f"tolerance: unknown name '{claim.tolerance}'; allowed: {', '.join(claims.tolerances)}"
+    return None
+
+
+class Measured(NamedTuple):
+    """A metric over the seeds that ran, and the runs it comes from; values are infinite where never reached."""
+
+    values: list[float]
+    runs: list[dict[str, Any]]
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return math.fsum(self.values) / len(self.values)
+
+
+class Results:
+    """The measured results: summaries by pipeline, nested as their files are, read by paths such as
+    `paper/alexnet/none/plain/test_accuracy`."""
+
+    def __init__(self, summaries: Mapping[str, Any]):
+        self.summaries = summaries
+
+    def measured(self, path: str) -> Measured | None:
+        """The metric at a path over all seeds; None where it was not run."""
+        *keys, name = path.split("/")
+        node: Any = self.summaries
+        for key in keys:
+            if not isinstance(node, Mapping) or key not in node:
+                return None
+            node = node[key]
+        seeds = [value for key, value in node.items() if key.startswith("seed-")]
+        runs = seeds or [node]
+        source = "test_accuracy" if name == "test_error" else name
+        if not all(source in run for run in runs):
+            return None
+        values = [math.inf if run[source] is None else float(run[source]) for run in runs]
+        if name == "test_error":
+            values = [1 - value for value in values]
+        return Measured(values, runs)
+
+
+class Judgement(NamedTuple):
+    """Ours as a number, its 95% interval over seeds where there are several, and whether the claim holds."""
+
+    ours: float
+    interval: list[float] | None
+    holds: bool
+
+
+def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
+    """The claim with ours, the interval and the verdict, as it stands in claims.json.
+
+    `data` says what was trained on: the data set's name and the number of images.
+    """
+    tolerance = claims.tolerance_of(claim)
+    found = [[results.measured(path) for path in group] for group in claim.groups]
+    measured = [[one for one in group if one is not None] for group in found]
+    flat = [one for group in measured for one in group]
+    data = sorted({_data_of(run) for one in flat for run in one.runs} - {""})
+    whole = all(run.get("train_size", WHOLE_SETS[0]) in WHOLE_SETS for one in flat for run in one.runs)
+    judgement = None
+    if all(one is not None for group in found for one in group) and (whole or claim.any_size):
+        judgement = JUDGES[claim.kind](claim, tolerance, measured)
+    verdict = "not run" if judgement is None else "reproduced" if judgement.holds else "differs"
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "kind": claim.kind,
+        "paper": claim.paper if claim.paper is not None else _bound_text(claim),
+        "tolerance": tolerance.tolerance if tolerance else None,
+        "reason": tolerance.reason if tolerance else None,
+        "metric": [path for group in claim.groups for path in group],
+        "ours": judgement.ours if judgement else None,
+        "interval": judgement.interval if judgement else None,
+        "verdict": verdict,
+        "seeds": max((len(one.values) for one in flat), default=0) if judgement else 0,
+        "data": data,
+        "never_reached": judgement is not None and not math.isfinite(judgement.ours),
+    }
+
+
+def _data_of(run: Mapping[str, Any]) -> str:
+    return f"{run['dataset']}, {run['train_size']:,} images" if "train_size" in run else ""
+
+
+def _bound_text(claim: Claim) -> str | None:
+    if claim.at_most is not None:
+        return f"at most {claim.at_most:g}"
+    return f"at least {claim.at_least:g}" if claim.at_least is not None else None
+
+
+def interval_of_mean(values: list[float]) -> list[float] | None:
+    """The 95% interval of a mean by Student's t; None for fewer than two values or one that is not finite."""
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(special.stdtrit(len(values) - 1, 0.975)) * error
+    return [mean - half, mean + half]
+
+
+def _of_single(values: list[float], holds: Callable[[float], bool]) -> Judgement:
+    mean = math.fsum(values) / len(values)
+    return Judgement(mean, interval_of_mean(values), holds(mean))
+
+
+def _value(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    return _of_single(measured[0][0].values, _near(claim, tolerance))
+
+
+def _difference(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    return _of_single(list(_paired(measured, lambda first, second: first - second)), _near(claim, tolerance))
+
+
+def _ratio(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    ratios = list(_paired(measured, lambda first, second: first / second if math.isfinite(second) else math.inf))
+    return _of_single(ratios, _within(claim))
+
+
+def _bound(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The metric nearest to breaking the bound, or furthest beyond it."""
+    worst = max if claim.at_most is not None else min
+    nearest = worst((group[0] for group in measured), key=lambda one: one.mean)
+    return _of_single(nearest.values, _within(claim))
+
+
+def _ordering(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The smallest gap between neighbouring groups, which must be positive; infinite values do not come in order."""
+    gaps = [
+        min(one.mean for one in after) - max(one.mean for one in before)
+        for before, after in zip(measured, measured[1:], strict=False)
+    ]
+    gap = min(-math.inf if math.isnan(gap) else gap for gap in gaps)
+    return Judgement(gap, None, gap > 0)
+
+
+def _monotone(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The smallest rise from one metric to the next, which must not be a fall beyond the tolerance."""
+    means = [group[0].mean for group in measured]
+    rises = [
+        b - a if math.isfinite(a) else 0.0 if b == a else -math.inf for a, b in zip(means, means[1:], strict=False)
+    ]
+    rise = min(rises)
+    return Judgement(rise, None, tolerance is not None and rise >= -tolerance.tolerance)
+
+
+JUDGES = {
+    "value": _value,
+    "difference": _difference,
+    "bound": _bound,
+    "ratio": _ratio,
+    "ordering": _ordering,
+    "monotone": _monotone,
+}
+
+
+def _near(claim: Claim, tolerance: Tolerance | None) -> Callable[[float], bool]:
+    if claim.paper is None or tolerance is None:
+        raise ValueError(f"claim {claim.id} was not validated")
+    allowed = tolerance.tolerance * (abs(claim.paper) if tolerance.relative else 1)
+    paper = claim.paper
+    # Rounding of decimal fractions is not a difference.
+    return lambda ours: abs(ours - paper) <= allowed + 1e-12
+
+
+def _within(claim: Claim) -> Callable[[float], bool]:
+    low = -math.inf if claim.at_least is None else claim.at_least
+    high = math.inf if claim.at_most is None else claim.at_most
+    return lambda ours: low <= ours <= high
+
+
+def _paired(measured: list[list[Measured]], combine: Callable[[float, float], float]) -> Iterator[float]:
+    """Two metrics combined seed by seed where both have the same seeds, else their means."""
+    first, second = measured[0][0], measured[1][0]
+    same = [run.get("seed") for run in first.runs] == [run.get("seed") for run in second.runs]
+    pairs = zip(first.values, second.values, strict=True) if same else [(first.mean, second.mean)]
+    return (combine(a, b) for a, b in pairs)
+
+
+def table(verdicts: list[dict[str, Any]]) -> str:
+    """The verdicts as a Markdown table."""
+    lines = ["| claim | paper | ours | 95% interval | verdict |", "| --- | ---: | ---: | ---: | --- |"]
+    for verdict in verdicts:
+        interval = " to ".join(_shown(end, verdict) for end in verdict["interval"]) if verdict["interval"] else ""
+        ours = "never" if verdict["never_reached"] else _shown(verdict["ours"], verdict)
+        paper = _shown(verdict["paper"], verdict)
+        lines.append(f"| {verdict['statement']} | {paper} | {ours} | {interval} | {verdict['verdict']} |")
+    counts = {name: sum(v["verdict"] == name for v in verdicts) for name in ("reproduced", "differs", "not run")}
+    return "\n".join([*lines, "", ", ".join(f"{count} {name}" for name, count in counts.items()) + "."]) + "\n"
+
+
+def _shown(value: Any, verdict: Mapping[str, Any]) -> str:
+    """A number as a person writes it: accuracies and shares in percent, counts whole, ratios with two digits."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if any(part in verdict["metric"][0] for part in ("accuracy", "error", "changed")) and verdict["kind"] != "ratio":
+        return f"{100 * value:.2f}%"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.2f}"
