@@ -1,0 +1,204 @@
+"""A claim is judged by what was measured: a right result reproduces it, a wrong one fails it, none leaves it open."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+
+from stages.errors import UsageError
+from stages.files import write_json
+from stages.paper.claims import Results, interval_of_mean, judge, load_claims
+
+CLAIMS = load_claims(Path(__file__).parents[2] / "paper/claims.yaml")
+BY_ID = {claim.id: claim for claim in CLAIMS.claims}
+LEVELS = ["none", *(f"labels-{tenths / 10}" for tenths in range(1, 11))]
+
+
+def run(test_accuracy, seed=0, **changes):
+    return {
+        "dataset": "cifar10",
+        "train_size": 50_000,
+        "seed": seed,
+        "train_accuracy": 1.0,
+        "test_accuracy": test_accuracy,
+        "epochs_to_fit": 20,
+        "steps_to_loss_0_1": 4000,
+        "diverged": False,
+    } | changes
+
+
+def faithful():
+    """Results as the paper has them, for the networks and corruptions of figure 1."""
+    starts = {"inception": 0.8575, "alexnet": 0.7607, "mlp_1x512": 0.5051}
+    paper = {}
+    for arch, start in starts.items():
+        levels = {}
+        for index, level in enumerate(LEVELS):
+            test = start + (0.1 - start) * index / 10
+            levels[level] = {"plain": {"seed-0": run(test, epochs_to_fit=20 + 4 * index)}}
+        paper[arch] = levels
+    for index, name in enumerate(["none", "shuffled_pixels", "gaussian", "random_pixels", "labels-1.0"]):
+        kept = paper["inception"].setdefault(name, {"plain": {"seed-0": run(0.5)}})
+        kept["plain"]["seed-0"]["steps_to_loss_0_1"] = 4000 + 3000 * index
+    return {"paper": paper}
+
+
+def verdict(summaries, claim):
+    return judge(CLAIMS, BY_ID[claim], Results(summaries))
+
+
+def tampered(arch, corruption, **changes):
+    results = copy.deepcopy(faithful())
+    results["paper"][arch][corruption]["plain"]["seed-0"].update(changes)
+    return results
+
+
+CHECKED = [
+    "table_1_inception_plain_test",
+    "table_1_inception_plain_train",
+    "table_1_inception_random_labels_test",
+    "figure_1a_none_fits",
+    "figure_1a_true_labels_first",
+    "figure_1a_random_labels_last",
+    "figure_1b_alexnet_slowdown",
+    "figure_1b_alexnet_grows",
+    "figure_1c_alexnet_fits",
+    "figure_1c_alexnet_start",
+    "figure_1c_alexnet_end",
+    "figure_1c_alexnet_monotone",
+]
+
+
+@pytest.mark.parametrize("claim", CHECKED)
+def test_the_papers_own_numbers_reproduce_its_claims(claim):
+    assert verdict(faithful(), claim)["verdict"] == "reproduced"
+
+
+@pytest.mark.parametrize("claim", CHECKED)
+def test_without_results_a_claim_is_not_run(claim):
+    found = verdict({}, claim)
+    assert (found["verdict"], found["ours"], found["interval"]) == ("not run", None, None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "results"),
+    [
+        ("table_1_inception_plain_test", tampered("inception", "none", test_accuracy=0.80)),
+        ("table_1_inception_plain_train", tampered("inception", "none", train_accuracy=0.99)),
+        # Labels that were never corrupted: the network generalises where it must not.
+        ("table_1_inception_random_labels_test", tampered("inception", "labels-1.0", test_accuracy=0.86)),
+        ("figure_1a_none_fits", tampered("inception", "none", steps_to_loss_0_1=None)),
+        ("figure_1a_true_labels_first", tampered("inception", "gaussian", steps_to_loss_0_1=3000)),
+        ("figure_1a_random_labels_last", tampered("inception", "random_pixels", steps_to_loss_0_1=25_000)),
+        ("figure_1b_alexnet_slowdown", tampered("alexnet", "labels-1.0", epochs_to_fit=81)),
+        ("figure_1b_alexnet_slowdown", tampered("alexnet", "labels-1.0", epochs_to_fit=None)),
+        ("figure_1b_alexnet_grows", tampered("alexnet", "labels-0.5", epochs_to_fit=10)),
+        ("figure_1c_alexnet_fits", tampered("alexnet", "labels-0.3", train_accuracy=0.9)),
+        ("figure_1c_alexnet_start", tampered("alexnet", "none", test_accuracy=0.70)),
+        ("figure_1c_alexnet_end", tampered("alexnet", "labels-1.0", test_accuracy=0.12)),
+        ("figure_1c_alexnet_monotone", tampered("alexnet", "labels-0.5", test_accuracy=0.75)),
+    ],
+)
+def test_a_wrong_result_differs(claim, results):
+    assert verdict(results, claim)["verdict"] == "differs"
+
+
+def test_what_was_never_reached_is_last_and_said_so():
+    results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None)
+    found = verdict(results, "figure_1a_random_labels_last")
+    assert (found["verdict"], found["never_reached"]) == ("reproduced", True)
+
+
+def test_two_that_never_reach_a_loss_are_in_no_order():
+    results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None)
+    results["paper"]["inception"]["gaussian"]["plain"]["seed-0"]["steps_to_loss_0_1"] = None
+    assert verdict(results, "figure_1a_random_labels_last")["verdict"] == "differs"
+
+
+def test_a_part_of_the_training_set_says_nothing_about_the_whole():
+    results = tampered("inception", "none", train_size=5000)
+    assert verdict(results, "table_1_inception_plain_test")["verdict"] == "not run"
+    assert verdict(results, "figure_1a_true_labels_first")["verdict"] == "reproduced"
+    assert "cifar10, 5,000 images" in verdict(results, "figure_1a_true_labels_first")["data"]
+
+
+def test_the_verdict_is_on_the_mean_and_several_seeds_give_an_interval():
+    results = faithful()
+    seeds = results["paper"]["inception"]["none"]["plain"]
+    seeds |= {f"seed-{seed}": run(test, seed) for seed, test in ((1, 0.85), (2, 0.86))}
+    found = verdict(results, "table_1_inception_plain_test")
+    assert found["ours"] == pytest.approx((0.8575 + 0.85 + 0.86) / 3)
+    assert found["interval"][0] < found["ours"] < found["interval"][1]
+    assert (found["verdict"], found["seeds"]) == ("reproduced", 3)
+
+
+def test_the_interval_is_students():
+    # The two-sided 95% quantile of t with two degrees of freedom is 4.303.
+    half = 4.302653 * 1.0 / math.sqrt(3)
+    assert interval_of_mean([1.0, 2.0, 3.0]) == pytest.approx([2 - half, 2 + half], abs=1e-5)
+    assert interval_of_mean([1.0]) is None
+    assert interval_of_mean([1.0, math.inf]) is None
+
+
+def test_gains_are_paired_by_seed():
+    results = faithful()
+    crops = {"seed-0": run(0.89), "seed-1": run(0.88, 1)}
+    results["paper"]["inception"]["none"]["plain"]["seed-1"] = run(0.8475, 1)
+    results["paper"]["inception"]["none"]["random_crop"] = crops
+    found = verdict(results, "gain_random_crop")
+    assert found["ours"] == pytest.approx(0.0325)
+    assert found["interval"] == pytest.approx([0.0325, 0.0325])
+
+
+def test_every_claim_of_table_1_is_there():
+    rows = {(claim.source, claim.metric.rsplit("/")[-1]) for claim in CLAIMS.claims if claim.id.startswith("table_1_")}
+    assert rows == {(f"table 1, row {n}", f"{s}_accuracy") for n in range(1, 20) for s in ("train", "test")}
+
+
+VALID = """
+tolerances: {close: {tolerance: 0.1, reason: as a test}}
+claims:
+- {id: a, statement: s, source: t, kind: value, metric: paper/a/b, paper: 1.0, tolerance: close}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("kind: value", "kind: valu", "claims.0.kind"),
+        ("tolerance: close", "tolerance: near", "'near'; allowed: close"),
+        (", paper: 1.0", "", "claim a: a value needs paper"),
+        ("metric: paper/a/b, ", "", "claim a: a value needs 1 metric"),
+        ("kind: value", "kind: bound", "at_most or at_least"),
+        ("kind: value", "kind: difference", "claim a: a difference needs 2 metrics"),
+        ("paper: 1.0", "paper: .nan", "claims.0.paper"),
+        ("statement: s", "statment: s", "statment"),
+    ],
+)
+def test_a_wrong_claim_is_refused_by_name(tmp_path, old, new, part):
+    path = tmp_path / "claims.yaml"
+    path.write_text(VALID)
+    assert len(load_claims(path).claims) == 1
+    path.write_text(VALID.replace(old, new, 1))
+    with pytest.raises(UsageError, match=".") as error:
+        load_claims(path)
+    assert part in str(error.value)
+
+
+def test_a_tampered_metric_file_turns_the_stages_verdict(tmp_path, run_stage):
+    claims = str(tmp_path / "claims.yaml")
+    (tmp_path / "claims.yaml").write_text(
+        "tolerances: {chance: {tolerance: 0.012, reason: binomial}}\n"
+        "claims:\n- {id: c, statement: Random labels test at chance, source: table 1, kind: value, "
+        "metric: paper/alexnet/labels-1.0/plain/test_accuracy, paper: 0.0986, tolerance: chance}\n"
+    )
+    for results, expected in (
+        (faithful(), "1 reproduced"),
+        (tampered("alexnet", "labels-1.0", test_accuracy=0.86), "1 differs"),
+    ):
+        write_json(tmp_path / "metrics/paper/summary.json", results["paper"])
+        done = run_stage("claims", "--claims", claims, "--metrics", tmp_path / "metrics", "--out", tmp_path / "out")
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+        assert (tmp_path / "out/claims.md").read_text() == done.stdout
