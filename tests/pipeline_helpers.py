@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import itertools
 import os
 import re
 import shlex
@@ -197,8 +198,18 @@ class ResolvedStage:
         return self.command[self.command.index("-m") + 1]
 
     def option(self, name: str) -> str | None:
-        """The value of an option of the command."""
-        return self.command[self.command.index(name) + 1] if name in self.command else None
+        """The first value of an option of the command."""
+        return next(iter(self.values(name)), None)
+
+    def values(self, name: str) -> list[str]:
+        """All values of an option of the command."""
+        after = self.command[self.command.index(name) + 1 :] if name in self.command else []
+        return list(itertools.takewhile(lambda word: not word.startswith("--"), after))
+
+    @property
+    def parameter_files(self) -> list[str]:
+        """The parameter files that the command reads, a later one over an earlier one."""
+        return self.values("--params") or ["params.yaml"]
 
     def declares(self, file: str) -> bool:
         """Whether the file, or a folder it lies in, is a declared dependency."""

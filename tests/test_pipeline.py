@@ -80,19 +80,42 @@ VARIANTS += [(DATASETS[0], kind) for kind in CORRUPTIONS[len(DATASETS) :]]
 
 @pytest.fixture(scope="module", params=VARIANTS, ids="-".join)
 def resolved(request: pytest.FixtureRequest, project: Copy, folder: Path) -> list[tuple[ResolvedStage, dict[str, Any]]]:
-    """Every stage of both pipelines, with its parameters, where every architecture and corruption is asked for."""
+    """Every stage of every pipeline, with its parameters, where every architecture and corruption is asked for."""
     dataset, kind = request.param
     copy = project.duplicate(folder / f"{dataset}-{kind}")
+    if request.param != VARIANTS[0]:
+        shutil.rmtree(copy.folder / "paper")  # its 150 stages do not depend on these parameters: once is enough
     common = {"dataset.name": dataset, "train.archs": registry.names("models")}
     copy.change_params({**common, "corrupt.kind": kind})
     copy.change_params({**common, "grid.corruptions": [*CORRUPTIONS, "labels-0.5"]}, "demo/params.yaml")
     stages = resolved_stages(copy)
-    return [(stage, YAML(typ="safe").load(copy.folder / (stage.option("--params") or PARAMS[0]))) for stage in stages]
+    return [(stage, parameters_of(stage, copy)) for stage in stages]
+
+
+def parameters_of(stage: ResolvedStage, copy: Copy) -> dict[str, Any]:
+    """What the stage reads of its parameter files."""
+    whole: dict[str, Any] = {}
+    for name in stage.parameter_files:
+        if (copy.folder / name).exists():  # `validate` names them in a loop
+            for section, values in YAML(typ="safe").load(copy.folder / name).items():
+                whole[section] = whole.get(section, {}) | values
+    return whole
 
 
 def test_both_pipelines_have_a_stage_for_every_architecture(resolved: list) -> None:
     found = {(stage.pipeline, stage.option("--arch")) for stage, _ in resolved if stage.entry == "stages.train"}
-    assert found == {(path, arch) for path in ("dvc.yaml", "demo/dvc.yaml") for arch in registry.names("models")}
+    expected = {(path, arch) for path in ("dvc.yaml", "demo/dvc.yaml") for arch in registry.names("models")}
+    assert {(path, arch) for path, arch in found if path in ("dvc.yaml", "demo/dvc.yaml")} == expected
+
+
+def test_the_papers_pipeline_has_a_stage_for_every_run_of_its_grid(project: Copy) -> None:
+    stages = resolved_stages(project)
+    outs = {stage.option("--out") for stage in stages if stage.entry == "stages.train"}
+    for dataset, pipeline in (("cifar10", "paper"), ("cifar100", "cifar100"), ("mnist", "mnist")):
+        files = [ROOT / name for name in (PARAMS[0], "paper/params.yaml", f"paper/{dataset}.yaml")]
+        planned = {f"runs/{pipeline}/{run.name}" for run in config.load(*files).planned_runs()}
+        assert planned
+        assert {out for out in outs if out and out.startswith(f"runs/{pipeline}/")} == planned
 
 
 def test_every_file_that_a_stage_imports_or_loads_by_name_is_a_declared_dependency(resolved: list) -> None:
@@ -122,9 +145,9 @@ def test_no_training_stage_depends_on_the_file_of_another_architecture(resolved:
 def test_every_declared_parameter_is_in_its_file(resolved: list) -> None:
     for stage, params in resolved:
         for file, keys in stage.params.items():
-            assert file == (stage.option("--params") or PARAMS[0]), stage.name
+            assert file in stage.parameter_files or stage.entry == "stages.validate", stage.name
             for key in keys:
-                if key.startswith("archs.") and file != PARAMS[0]:
+                if key.startswith("archs.") and stage.pipeline == "demo/dvc.yaml":
                     continue  # the demo has recipes for its own architectures only
                 value: Any = params
                 for part in key.split("."):
@@ -135,13 +158,18 @@ def test_every_declared_parameter_is_in_its_file(resolved: list) -> None:
 def test_every_parameter_that_changes_a_result_is_declared_by_the_stage_that_reads_it(resolved: list) -> None:
     for stage, _ in resolved:
         declared = {key for keys in stage.params.values() for key in keys}
+        paper = stage.pipeline == "paper/dvc.yaml"
         if stage.entry == "stages.fetch":
+            declared |= {"dataset.name"} if paper else set()  # in the file of that data set, which is declared whole
             assert declared == {f"dataset.{key}" for key in config.Dataset.model_fields} - {"dataset.input_size"}
         if stage.entry == "stages.corrupt":
-            assert declared == {"corrupt", "dataset.input_size"}
+            ours = {"corrupt.seed", "corrupt.test_labels"} if paper else {"corrupt"}
+            assert declared == {*ours, "dataset.input_size"}
         if stage.entry == "stages.train":
             train = {key.removeprefix("train.") for key in declared if key.startswith("train.")}
-            assert train | NOT_RESULTS == set(config.Train.model_fields)
+            given = {"seed"} if stage.option("--seed") else set()
+            assert train | NOT_RESULTS | given == set(config.Train.model_fields)
+            assert not train & given
             assert not train & NOT_RESULTS
             assert declared - {f"train.{key}" for key in train} == {
                 f"archs.{stage.option('--arch')}",
