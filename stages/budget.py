@@ -1,0 +1,110 @@
+"""What a grid will cost before it runs: its runs, their floating-point operations, and the time on this machine.
+
+The time is an estimate from a few training steps and one evaluation batch of each architecture, timed here and now.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from stages import config
+from stages.config import Parameters, PlannedRun
+from stages.engine.device import select_device
+from stages.engine.evaluation import predict
+from stages.engine.problem import Problem
+from stages.engine.step import TrainingStep
+from stages.errors import run_stage
+from stages.models import channels_last, seeded
+from stages.preparation import recipe_of
+from stages.registry import load
+
+# Images of the whole data sets, train and test, where the parameters ask for all.
+WHOLE = {"cifar10": (50_000, 10_000), "cifar100": (50_000, 10_000), "mnist": (60_000, 10_000), "digits": (1_437, 360)}
+TIMED_STEPS = 3
+
+
+def main() -> None:
+    """Print a line per architecture and the total; ask nothing, write nothing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
+    parser.add_argument("--runs", type=Path, required=True, help="where finished runs lie")
+    arguments = parser.parse_args()
+    parameters = config.load(*arguments.params)
+    device = select_device(parameters.train.device, parameters.train.deterministic)
+    waiting = [run for run in parameters.planned_runs() if not (arguments.runs / run.name).exists()]
+    done = len(parameters.planned_runs()) - len(waiting)
+    print(f"{len(waiting)} runs to do on {parameters.dataset.name}, {done} are there; device {device.type}")
+    print(f"{'architecture':<18} {'runs':>5} {'PFLOP':>9} {'images/s':>10} {'hours':>8}")
+    totals = [0.0, 0.0]
+    for arch in dict.fromkeys(run.arch for run in waiting):
+        runs = [run for run in waiting if run.arch == arch]
+        operations, seconds, rate = cost(parameters, arch, runs, device)
+        totals = [totals[0] + operations, totals[1] + seconds]
+        print(f"{arch:<18} {len(runs):>5} {operations / 1e15:>9.1f} {rate:>10,.0f} {seconds / 3600:>8.2f}")
+    print(f"{'total':<18} {len(waiting):>5} {totals[0] / 1e15:>9.1f} {'':>10} {totals[1] / 3600:>8.2f}")
+
+
+def cost(parameters: Parameters, arch: str, runs: list[PlannedRun], device: torch.device) -> tuple[float, float, float]:
+    """Floating-point operations and seconds of these runs, and the training rate in images/s on `device`."""
+    size = parameters.input_size(arch)
+    whole_train, whole_test = WHOLE.get(parameters.dataset.name, WHOLE["cifar10"])
+    train_images = parameters.dataset.train_size or whole_train
+    test_images = parameters.dataset.test_size or whole_test
+    channels, classes = (1 if parameters.dataset.name == "mnist" else 3), 10
+    model = channels_last(seeded(load("models", arch, "arch").build, (channels, size, size), classes, 0.0, 0)).to(
+        device
+    )
+    recipe = recipe_of(parameters, arch)
+    images = recipe.batch_size * (TIMED_STEPS + 1)
+    problem = random_problem(images, channels, size, device)
+
+    forward = operations_per_image(model, problem, train=False)
+    both = operations_per_image(model, problem, train=True)
+    step = TrainingStep(model.train(), problem, recipe)
+    step.begin_epoch(1)
+    step.run(0)
+    synchronise(device)
+    started = time.perf_counter()
+    for _ in range(TIMED_STEPS):
+        step.run(0)
+    synchronise(device)
+    rate = TIMED_STEPS * recipe.batch_size / (time.perf_counter() - started)
+    started = time.perf_counter()
+    predict(model, problem.train_inputs, problem.train_labels, recipe.precision)
+    synchronise(device)
+    evaluation_rate = images / (time.perf_counter() - started)
+
+    epochs = sum(recipe_of(parameters.of_run(run), arch).epochs for run in runs)
+    operations = epochs * (train_images * both + (train_images + test_images) * forward)
+    seconds = epochs * (train_images / rate + (train_images + test_images) / evaluation_rate)
+    return operations, seconds, rate
+
+
+def random_problem(images: int, channels: int, size: int, device: torch.device) -> Problem:
+    """Noise images and labels, as speed does not depend on what they show."""
+    inputs = torch.randn(images, size, size, channels, device=device)
+    labels = torch.randint(0, 10, (images,), device=device)
+    return Problem(inputs, labels, labels, inputs, labels)
+
+
+def operations_per_image(model: torch.nn.Module, problem: Problem, train: bool) -> float:
+    """Floating-point operations (two for a multiply-add) for one image, of the forward pass or with the backward."""
+    images = problem.train_inputs[:2].permute(0, 3, 1, 2)
+    with FlopCounterMode(display=False) as counter:
+        logits = model(images)
+        if train:
+            logits.sum().backward()
+    return counter.get_total_flops() / len(images)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for what the device still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    run_stage(main)

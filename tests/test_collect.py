@@ -1,0 +1,81 @@
+"""The paper's collector gathers the runs that are there, lists the others, and refuses a folder of another run."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from stages.files import read_csv, read_json, write_csv, write_json
+
+PARAMETERS = """
+dataset: {name: cifar10}
+corrupt: {seed: 0}
+train: {archs: [mlp_1x512], epochs: 2}
+archs: {mlp_1x512: {lr: 0.01}}
+paper:
+  seeds: [0, 1]
+  corruptions: {cifar10: [none, labels-0.5]}
+  runs:
+    main: {archs: [mlp_1x512], corruptions: [none, labels-0.5], variants: [plain, weight_decay]}
+"""
+
+
+def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
+    folder.mkdir(parents=True)
+    metrics = {
+        "arch": "mlp_1x512",
+        "corruption": {"kind": kind, "level": level, "seed": 0},
+        "seed": seed,
+        "train_accuracy": 1.0,
+        "test_accuracy": test_accuracy,
+        "epochs_to_fit": None,
+        "diverged": False,
+    }
+    write_json(folder / "metrics.json", metrics)
+    write_csv(folder / "curves.csv", [{"epoch": 1, "train_accuracy": 0.5}, {"epoch": 2, "train_accuracy": 1.0}])
+    write_csv(folder / "steps.csv", [{"step": 1, "loss": 2.3}])
+    save_file({"w": np.zeros(1)}, folder / "model.safetensors", {"run": f"{folder.name}-key"})
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMETERS)
+    write_json(tmp_path / "sets/labels-0.5/audit.json", {"changed": 0.451})
+    return ("--params", "params.yaml", "--data", "sets", "--runs", "runs", "--out", "out")
+
+
+def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stage, arguments):
+    write_run(tmp_path / "runs/mlp_1x512-none-plain-1", seed=1)
+    write_run(tmp_path / "runs/mlp_1x512-labels-0.5-weight_decay-0", "labels", 0.5)
+    write_run(tmp_path / "runs/mlp_1x512-labels-0.9-plain-0", "labels", 0.9)  # of an older grid
+    checkpoint = tmp_path / "checkpoints/mlp_1x512-none-plain-1-key.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    done = run_stage("collect", *arguments)
+    assert done.returncode == 0, done.stderr
+    summary = read_json(tmp_path / "out/summary.json")["mlp_1x512"]
+    assert summary["none"]["plain"]["seed-1"]["test_accuracy"] == 0.5
+    assert set(summary) == {"none", "labels-0.5"}
+    assert set(summary["labels-0.5"]) == {"weight_decay"}
+    assert read_json(tmp_path / "out/audits.json") == {"labels-0.5": {"changed": 0.451}}
+    curves = read_csv(tmp_path / "out/curves.csv")
+    assert [row["run"] for row in curves] == ["mlp_1x512-none-plain-1"] * 2 + [
+        "mlp_1x512-labels-0.5-weight_decay-0"
+    ] * 2
+    assert "mlp_1x512-none-plain-0" in done.stdout.partition("Not run:")[2]
+    assert "mlp_1x512-none-plain-1" not in done.stdout.partition("Not run:")[2]
+    assert not checkpoint.exists()
+
+
+def test_nothing_run_yet_is_no_error(tmp_path, run_stage, arguments):
+    (tmp_path / "runs").mkdir()
+    assert run_stage("collect", *arguments).returncode == 0
+    assert read_json(tmp_path / "out/summary.json") == {}
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"kind": "labels", "level": 1.0}])
+def test_a_folder_that_holds_another_run_is_refused(tmp_path, failure, arguments, other):
+    write_run(tmp_path / "runs/mlp_1x512-none-plain-0", **other)
+    code, message = failure("collect", *arguments)
+    assert code == 1
+    assert "runs/mlp_1x512-none-plain-0/metrics.json" in message
+    assert not (tmp_path / "out").exists()
