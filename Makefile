@@ -1,8 +1,10 @@
 # Every target is a line of public commands; .venv is made on first use.
 PYTHON ?= python3
+JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+GRID := --params params.yaml paper/params.yaml paper/cifar10.yaml
 
-.PHONY: demo repro test check bench
+.PHONY: demo repro paper budget report test lint check bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml
 	@cat demo/metrics/table.md
@@ -10,16 +12,35 @@ demo: .venv/installed
 repro: .venv/installed
 	dvc repro
 
+paper: budget
+	python -m stages.run --jobs $(JOBS) paper/dvc.yaml
+
+budget: .venv/installed
+	@python -m stages.budget $(GRID) --runs runs/paper
+
+# From whatever has run so far, without DVC, which would run the rest first.
+report: .venv/installed
+	@for set in cifar10:paper cifar100:cifar100 mnist:mnist; do data=$${set%:*}; pipeline=$${set#*:}; \
+	python -m stages.collect --params params.yaml paper/params.yaml paper/$$data.yaml --data data/corrupted/$$data \
+	--runs runs/$$pipeline --out metrics/$$pipeline > /dev/null || exit; done
+	@python -m stages.parameters --out metrics/parameters.json > /dev/null
+	@python -m stages.claims --out metrics
+	@python -m stages.plot_paper --metrics metrics --out plots/paper
+	@python -m stages.report
+
 test: .venv/installed
 	pytest -q
 
-check: .venv/installed
+lint: .venv/installed
 	ruff format --check . && ruff check . && mypy
+
+check: .venv/installed
+	python -m stages.check --summary demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
 
 bench: .venv/installed
 	python -m benchmarks.throughput
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.lock
 	$(PYTHON) -m venv .venv
-	pip install --quiet --disable-pip-version-check -r requirements.txt
+	pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
