@@ -178,6 +178,7 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
         "kind": claim.kind,
         "paper": claim.paper if claim.paper is not None else _bound_text(claim),
         "tolerance": tolerance.tolerance if tolerance else None,
+        "relative": tolerance.relative if tolerance else False,
         "reason": tolerance.reason if tolerance else None,
         "metric": [path for group in claim.groups for path in group],
         "ours": judgement.ours if judgement else None,
