@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from stages.files import new_file
 
@@ -97,6 +98,6 @@ def with_legend(figure: Figure, title: str, note: str = "", columns: int = 4) ->
         list(entries.values()), list(entries), loc="outside lower center", ncols=min(len(entries), columns)
     )
     if note:
-        legend.set_title(note, prop={"size": 8})
+        legend.set_title(note, prop=FontProperties(size=8))
     figure.suptitle(title, fontsize=12)
     return figure
