@@ -23,19 +23,19 @@ def main() -> None:
     if not arguments.grid.exists():
         raise UsageError(f"--grid: no such file '{arguments.grid}'; expected the grid's parameters, paper/params.yaml")
     document = YAML(typ="safe", pure=True).load(arguments.grid.read_text(encoding="utf-8"))
-    page = build_page(arguments.metrics, arguments.plots, arguments.out, commands(document["paper"]))
+    page = build_page(arguments.metrics, arguments.plots, arguments.out, targets(document["paper"]))
     write_text(arguments.out, page)
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def commands(grid: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """The command that makes each run of the grid again, by the folder of its metrics and its name."""
+def targets(grid: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """The stage that makes each run of the grid, by the folder of its metrics and its name."""
     found = {}
     for block, lists in grid["runs"].items():
         folder = lists.get("dataset", "paper")
         for parts in product(lists["archs"], lists["corruptions"], lists["variants"], grid["seeds"]):
             name = "-".join(str(part) for part in parts)
-            found[folder, name] = f"dvc repro paper/dvc.yaml:{block}@{name}"
+            found[folder, name] = f"paper/dvc.yaml:{block}@{name}"
     return found
 
 

@@ -23,23 +23,25 @@ from stages.paper.style import style_of
 
 # A vector image of more bytes than this is shown as pixels, which keeps the page below 5 MB.
 LARGEST_SVG = 300_000
+FILES = ("summary.json", "curves.csv", "steps.csv")
 VERDICTS = ("reproduced", "differs", "not run")
 GRID_NAMES = {"paper": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
 DASH = "–"
 
 
 class Number(NamedTuple):
-    """A number as text, the file it is read from, and where in that file."""
+    """A number as text, its range over seeds, the file it is read from, and where in that file."""
 
     text: str
+    spread: str = ""
     href: str = ""
     key: str = ""
 
 
-def build_page(metrics: Path, plots: Path, out: Path, commands: Mapping[tuple[str, str], str]) -> str:
+def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str, str], str]) -> str:
     """The page's HTML, to be written to `out`; links are relative to its folder.
 
-    `commands` gives the command that makes a run again by grid and name. Raises DataError for damaged metrics.
+    `targets` gives the DVC stage that makes a run again by grid and name. Raises DataError for damaged metrics.
     """
     grids = load_grids(metrics)
     linked = _Links(metrics, out.parent)
@@ -52,7 +54,7 @@ def build_page(metrics: Path, plots: Path, out: Path, commands: Mapping[tuple[st
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    rows = _Rows(grids, linked, commands)
+    rows = _Rows(grids, linked, targets)
     return environment.get_template("report.html.j2").render(
         verdicts={verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS},
         claims_file=linked.to("claims.json"),
@@ -79,8 +81,8 @@ class _Links:
 class _Rows:
     """Rows of tables: runs that differ in their seed alone, together."""
 
-    def __init__(self, grids: Grids, links: _Links, commands: Mapping[tuple[str, str], str]):
-        self.grids, self.links, self.commands = grids, links, commands
+    def __init__(self, grids: Grids, links: _Links, targets: Mapping[tuple[str, str], str]):
+        self.grids, self.links, self.targets = grids, links, targets
 
     def published(self, row: Row) -> dict[str, Any]:
         """A row of a table of the paper, ours beside it; `ours` is empty where it has not run."""
@@ -113,7 +115,11 @@ class _Rows:
         def number(key: str) -> Number:
             values = [run.metrics[key] for run in seeds if run.metrics[key] is not None]
             where = ", ".join(f"{run.key}.{key}" for run in seeds)
-            return Number(_spread(values), self.links.to(f"{grid}/summary.json"), where) if values else Number(DASH)
+            return (
+                Number(*_mean_and_spread(values), self.links.to(f"{grid}/summary.json"), where)
+                if values
+                else Number(DASH)
+            )
 
         return {
             "seeds": len(seeds),
@@ -126,8 +132,17 @@ class _Rows:
             "fits": self._fits(grid, seeds),
             "outcome": ", ".join(dict.fromkeys(run.outcome for run in seeds)) if seeds else "not run",
             "data": "; ".join(dict.fromkeys(run.data for run in seeds)),
-            "commands": [self.commands.get((grid, run.name), "dvc repro paper/dvc.yaml") for run in seeds],
+            "command": self._command(grid, seeds),
         }
+
+    def _command(self, grid: str, seeds: list[Run]) -> str:
+        """The command that makes these runs again, or nothing where there is none."""
+        if not seeds:
+            return ""
+        target = self.targets.get((grid, seeds[0].name), "paper/dvc.yaml")
+        if len(seeds) == 1 or "@" not in target:
+            return f"dvc repro {target}"
+        return f"dvc repro --glob '{target.rpartition('-')[0]}-*'"
 
     def _fits(self, grid: str, seeds: list[Run]) -> Number:
         """The epoch from which each seed fits, or of how many epochs none did."""
@@ -136,7 +151,7 @@ class _Rows:
             fit, epochs = run.metrics["epochs_to_fit"], run.metrics["epochs"]
             words.append("diverged" if run.metrics["diverged"] else f"never in {epochs}" if fit is None else str(fit))
         where = ", ".join(f"{run.key}.epochs_to_fit" for run in seeds)
-        return Number("; ".join(words), self.links.to(f"{grid}/summary.json"), where) if words else Number(DASH)
+        return Number("; ".join(words), "", self.links.to(f"{grid}/summary.json"), where) if words else Number(DASH)
 
 
 def _setting(run: Run) -> str:
@@ -145,10 +160,10 @@ def _setting(run: Run) -> str:
     return label if run.variant == "plain" else f"{label}, {VARIANTS.get(run.variant, run.variant)}"
 
 
-def _spread(values: Sequence[float]) -> str:
-    """A mean share in percent; of several seeds, with the smallest and the largest."""
-    mean = f"{sum(values) / len(values):.2%}"
-    return mean if len(values) == 1 else f"{mean} ({100 * min(values):.2f} to {100 * max(values):.2f})"
+def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:
+    """A mean share in percent; of several seeds, the smallest and the largest."""
+    spread = f"{100 * min(values):.2f} to {100 * max(values):.2f}" if len(values) > 1 else ""
+    return f"{sum(values) / len(values):.2%}", spread
 
 
 def _provenance(grid: str, runs: list[Run]) -> list[dict[str, Any]]:
@@ -178,15 +193,14 @@ def _claim(claim: dict[str, Any], links: _Links) -> dict[str, Any]:
     grid = next((grid for grid in GRIDS if re.search(rf"\b{grid}/", metric)), None)
     href = links.to(f"{grid}/summary.json" if grid else "claims.json")
     share = bool(re.search("accuracy|error|share|changed", metric))
-    interval = claim["interval"]
+    between = " to ".join(_value(end, share) or DASH for end in claim["interval"] or [])
     return {
         **{
             key: _words(claim.get(key)) for key in ("id", "statement", "source", "verdict", "reason", "data", "command")
         },
         "metric": metric,
         "paper": _value(claim["paper"], share) or DASH,
-        "ours": Number(_value(claim["ours"], share), href, metric) if claim["ours"] is not None else Number(DASH),
-        "interval": " to ".join(_value(end, share) or DASH for end in interval) if interval else "",
+        "ours": Number(DASH) if claim["ours"] is None else Number(_value(claim["ours"], share), between, href, metric),
         "tolerance": _value(claim.get("tolerance"), share),
         "badge": claim["verdict"].replace(" ", "-"),
     }
@@ -213,17 +227,22 @@ def _words(value: Any) -> str:
 def _figure(name: str, folder: Path, grids: Grids, links: _Links) -> dict[str, Any]:
     """A figure with its picture, its caption and the files it is drawn from."""
     figure = FIGURES[name]
-    runs = [run for grid in figure.grids for run in grids[grid]]
-    files = [f"{grid}/{file}" for grid in figure.grids if grids[grid] for file in ("summary.json", "curves.csv")]
+    files = [f"{grid}/{file}" for grid in figure.grids if grids[grid] for file in FILES]
     return {
         "id": name.replace("_", "-"),
         "title": figure.title,
         "caption": figure.caption,
         "alt": figure.alt,
         "image": _image(folder / name),
-        "data": data_note(runs).replace("\n", " "),
+        "data": _data_of(grids, figure.grids),
         "files": [(f"metrics/{file}", links.to(file)) for file in files],
     }
+
+
+def _data_of(grids: Grids, names: Sequence[str]) -> str:
+    """A sentence on the data that a figure shows, by architecture where they differ; nothing where nothing has run."""
+    notes = [data_note(grids[name]).replace("\n", " ") for name in names if grids[name]]
+    return " ".join(f"{note}." for note in notes)
 
 
 def _image(path: Path) -> str:
@@ -240,7 +259,7 @@ def _theory(metrics: Path, plots: Path, links: _Links) -> dict[str, Any]:
     for path in sorted(metrics.glob("*.json")):
         values = list(_leaves(read_json(path)))
         numbers = [
-            (key, Number(_value(value, key.endswith("error")), links.to(f"theory/{path.name}"), key))
+            (key, Number(_value(value, key.endswith("error")), "", links.to(f"theory/{path.name}"), key))
             for key, value in values
         ]
         tables.append((path.stem.replace("_", " ").capitalize(), numbers))

@@ -23,11 +23,11 @@ ALL_RUNS = (
     + [(arch, c, "plain") for arch in ("mlp_3x512",) for c in ("none", *FIFTHS, *PIXELS)]
     + [("wrn_28_1", c, "plain") for c in ("none", *FIFTHS)]
     + [("inception_nobn", c, "plain") for c in ("none", "labels-0.2", "labels-0.4", "labels-1.0", *PIXELS)]
-    + [("inception", c, v) for c in ("none", *FIFTHS) for v in ("batch_size-32", "batch_size-64")]
+    + [("inception", c, v) for c in ("none", "labels-1.0") for v in ("batch_size-32", "batch_size-64")]
     + [("inception", "none", v) for v in ("random_crop", "weight_decay", "random_crop+weight_decay")]
     + [("alexnet", "none", v) for v in ("random_crop", "weight_decay", "random_crop+weight_decay")]
     + [(arch, "none", "weight_decay") for arch in ("inception_nobn", "mlp_3x512", "mlp_1x512")]
-    + [(arch, "labels-1.0", "weight_decay") for arch in ("inception", "alexnet", "mlp_3x512", "mlp_1x512")]
+    + [(arch, "labels-1.0", "weight_decay") for arch in tuple(FIT)[:5]]
     + [("inception", "labels-1.0", v) for v in ("random_crop", "augmentation")]
 )
 CIFAR100_RUNS = [("wrn_28_1", corruption, "plain") for corruption in ("none", "labels-0.5", "labels-1.0")]

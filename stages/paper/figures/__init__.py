@@ -71,8 +71,8 @@ FIGURES = {
     "figure_2b": PaperFigure(
         "Figure 2b: batch normalisation and early stopping",
         "Test accuracy of Inception after every epoch, with and without batch normalisation. The shaded area reaches "
-        "up to the best accuracy so far: what stopping early could have kept. The lower panels, under 20% and 40% "
-        "random labels, are not in the paper.",
+        "up to the best accuracy so far: what stopping early could have kept. Stars are the final values of table 1. "
+        "The lower panels, under 20% and 40% random labels, are not in the paper.",
         "Three line charts: test accuracy of Inception over epochs with and without batch normalisation, on true "
         "labels and under 20% and 40% random labels, with the best so far shaded.",
         ("paper",),
@@ -130,7 +130,7 @@ FIGURES = {
     "mnist": PaperFigure(
         "MNIST",
         "Not in the paper: MLP 1x512 on MNIST with true and with random labels; in grey, on CIFAR-10 with random "
-        "labels. Digits resemble each other more than photographs do, so that their random labels are harder to fit.",
+        "labels. Random labels are known to take longer to fit on MNIST, whose images of a class resemble each other.",
         "Line chart: train and test accuracy of MLP 1x512 on MNIST over epochs with true and random labels, beside "
         "CIFAR-10 with random labels.",
         ("mnist", "paper"),

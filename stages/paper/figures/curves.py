@@ -6,6 +6,8 @@ from matplotlib.figure import Figure
 
 from stages.paper.figures.marks import (
     GREY,
+    PAPER,
+    PAPER_LABEL,
     arch_name,
     curve,
     draw_band,
@@ -15,8 +17,8 @@ from stages.paper.figures.marks import (
     not_run,
     panels,
 )
-from stages.paper.published import THOUSAND_STEPS_TO_LOSS_0_1
-from stages.paper.results import Run, by_level, select
+from stages.paper.published import TABLE_1, THOUSAND_STEPS_TO_LOSS_0_1
+from stages.paper.results import PLAIN, Run, by_level, select
 from stages.paper.style import outcomes, style_of
 
 # The paper's order of curves.
@@ -105,6 +107,9 @@ def figure_2b(runs: list[Run]) -> Figure:
             seeds = select(runs, arch, corruption)
             lines = [curve(run.epochs, "epoch", "test_accuracy", y_scale=100) for run in seeds]
             draw_band(axes, lines, colour, name)
+            if corruption == "none" and seeds:
+                last_epoch = max(run.metrics["epochs"] for run in seeds)
+                axes.plot([last_epoch], [100 * _published_test(arch)], **PAPER | {"color": colour})
             for run, line in zip(seeds, lines, strict=True):
                 _shade_best(axes, line, colour, 0.3 / len(lines))
                 mark_ends(axes, run, line, colour)
@@ -114,9 +119,15 @@ def figure_2b(runs: list[Run]) -> Figure:
         explain_marks(axes, members)
         not_run(axes) if not members else None
         shown += members
-    grid[0].fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far (early stopping)")
+    grid[0].fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far")
+    grid[0].plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} (table 1)")
     grid[-1].set_xlabel("epoch")
-    return finish(figure, "Figure 2b: batch normalisation and early stopping", shown)
+    return finish(figure, "Figure 2b: batch normalisation and early stopping", shown, columns=2)
+
+
+def _published_test(arch: str) -> float:
+    """The paper's final test accuracy on true labels without a regulariser."""
+    return next(r.test for r in TABLE_1 if (r.arch, r.corruption, r.variant) == (arch, "none", PLAIN) and r.test)
 
 
 def _shade_best(axes: Axes, line: list[tuple[float, float]], colour: str, alpha: float) -> None:
