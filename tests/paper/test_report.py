@@ -110,17 +110,48 @@ def test_links_are_relative_to_the_page_wherever_it_lies(results):
     assert all((out.parent / href).resolve().is_file() or href.startswith("../../metrics/") for href in outer)
 
 
-def test_every_claim_stands_with_its_numbers_verdict_and_command(html):
+def rows_of_claims(html):
+    """The text of the row of each claim by its id, and the links in it."""
+    rows = re.findall(r'<tr id="claim-(\w+)">(.*?)</tr>', html, re.DOTALL)
+    return {identifier: Page(f"<table><tr>{row}</tr></table>") for identifier, row in rows}
+
+
+def test_every_claim_stands_with_its_source_data_and_verdict(html):
+    rows = rows_of_claims(html)
+    assert list(rows) == [claim["id"] for claim in claims()]
     for claim in claims():
-        row = re.search(rf'<tr id="claim-{claim["id"]}">.*?</tr>', html, re.DOTALL)
-        text = Page(row[0]).text
-        assert claim["verdict"] in text
-        assert claim["source"] in text
-        assert claim["data"] in text
-        assert claim["command"] in text
-    text = Page(html).text
-    assert "85.75% 85.12% 84.80% to 85.40% reproduced" in text
-    assert "1,649,402 1,649,402 reproduced" in text
+        for part in (claim["statement"], claim["source"], *claim["data"]):
+            assert part in rows[claim["id"]].text
+        assert rows[claim["id"]].text.endswith(claim["verdict"])
+
+
+def test_the_numbers_of_claims_are_written_for_people_and_linked(html):
+    rows = rows_of_claims(html)
+    expected = {
+        "parameters_inception": ("1,649,402 1,649,402 reproduced", "metrics/parameters.json"),
+        "changed_0_5": ("45.00% 45.03% reproduced", "metrics/paper/audits.json"),
+        "table_1_inception_test": ("85.75% 85.12% 84.80% to 85.40% reproduced", "metrics/paper/summary.json"),
+        "table_1_alexnet_test": ("76.07% 70.11% differs", "metrics/paper/summary.json"),
+        "figure_1a_order": ("– smallest gap 1,600 reproduced", "metrics/paper/summary.json"),
+        "figure_1b_bound": ("at most 4 2.94 reproduced", "metrics/paper/summary.json"),
+        "mlp_fits": ("at most 100 never reached differs", "metrics/paper/summary.json"),
+    }
+    for identifier, (text, href) in expected.items():
+        assert rows[identifier].text.endswith(text)
+        assert [link["href"] for link in rows[identifier].all("a")] == [href]
+    assert rows["table_4_augmentation"].text.endswith("99.28% – not run")
+    assert not rows["table_4_augmentation"].all("a")
+
+
+def test_a_claim_shows_the_command_for_its_runs(results):
+    names = [f"inception-{c}-plain-{s}" for c in ("none", "gaussian", "labels-1.0") for s in (0, 1)]
+    blocks = {("paper", n): f"paper/dvc.yaml:{'pixels' if 'gaussian' in n else 'figure_1'}@{n}" for n in names}
+    rows = rows_of_claims(html_of(results, blocks))
+    one, two = (f"paper/dvc.yaml:figure_1@inception-none-plain-{seed}" for seed in (0, 1))
+    assert f"dvc repro {one} {two} " in rows["table_1_inception_test"].text
+    blocks_command = "dvc repro --glob 'paper/dvc.yaml:figure_1@*' 'paper/dvc.yaml:pixels@*' "
+    assert blocks_command in rows["figure_1a_order"].text
+    assert "dvc repro paper/dvc.yaml " in rows["parameters_inception"].text
 
 
 def test_text_from_metrics_is_escaped(tmp_path, results):
