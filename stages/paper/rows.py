@@ -9,13 +9,13 @@ from urllib.parse import quote
 from stages.paper.figures import Grids
 from stages.paper.figures.marks import arch_name
 from stages.paper.published import VARIANTS, Row
-from stages.paper.results import Run, select
+from stages.paper.results import DATASETS, Run, select
 from stages.paper.style import style_of
 
 DASH = "–"
 WHOLE_GRID = "paper/dvc.yaml"
 # Claims over more runs than this show the command for their blocks of runs.
-MOST_TARGETS = 2
+MOST_RUNS = 2
 # What ours is where it is not the metric itself, by the kind of the claim.
 OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
 
@@ -82,7 +82,8 @@ class Rows:
         interval = " to ".join(as_text(end, share) for end in claim["interval"] or [])
         measured = claim["verdict"] != "not run"
         return {
-            **{key: words(claim.get(key)) for key in ("id", "statement", "source", "verdict", "reason", "data")},
+            **{key: words(claim.get(key)) for key in ("id", "statement", "source", "verdict", "reason")},
+            "data": "; ".join(_data(data) for data in claim.get("data") or []),
             "paper": as_text(claim["paper"], share) or DASH,
             "ours": Number(ours, interval, self._file_of(paths[0]), ", ".join(paths)) if measured else Number(ours),
             "tolerance": as_text(claim.get("tolerance"), share or bool(claim.get("relative"))),
@@ -98,20 +99,12 @@ class Rows:
         )
 
     def _command_of(self, paths: list[str]) -> str:
-        """The command that makes the runs of these metrics again."""
-        wanted = {tuple(path.split("/")[:4]) for path in paths}
-        targets = {
-            target: None
-            for (grid, name), target in self.targets.items()
-            for first, *parts in wanted
-            if grid == first and name.rpartition("-")[0] == "-".join(parts)
-        }
-        if not targets:
-            return f"dvc repro {WHOLE_GRID}"
-        if len(targets) <= MOST_TARGETS:
-            return f"dvc repro {' '.join(targets)}"
-        blocks = dict.fromkeys(f"'{target.partition('@')[0]}@*'" for target in targets)
-        return f"dvc repro --glob {' '.join(blocks)}"
+        """The command that makes the runs of these metrics again, all their seeds."""
+        wanted = [tuple(path.split("/")[:4]) for path in paths]
+        runs: dict[tuple[str, str], list[str]] = {}
+        for (grid, name), target in self.targets.items():
+            runs.setdefault((grid, name.rpartition("-")[0]), []).append(target)
+        return command_for([target for grid, *parts in wanted for target in runs.get((grid, "-".join(parts)), [])])
 
     def _seeds(self, grid: str, seeds: list[Run]) -> dict[str, Any]:
         """What a row shows of runs that differ in their seed alone."""
@@ -143,10 +136,7 @@ class Rows:
         """The command that makes these runs again, or nothing where there is none."""
         if not seeds:
             return ""
-        target = self.targets.get((grid, seeds[0].name), WHOLE_GRID)
-        if len(seeds) == 1 or "@" not in target:
-            return f"dvc repro {target}"
-        return f"dvc repro --glob '{target.rpartition('-')[0]}-*'"
+        return command_for([self.targets[grid, run.name] for run in seeds if (grid, run.name) in self.targets])
 
     def _fits(self, grid: str, seeds: list[Run]) -> Number:
         """The epoch from which each seed fits, or of how many epochs none did."""
@@ -156,6 +146,20 @@ class Rows:
             words.append("diverged" if run.metrics["diverged"] else f"never in {epochs}" if fit is None else str(fit))
         where = ", ".join(f"{run.key}.epochs_to_fit" for run in seeds)
         return Number("; ".join(words), "", self.links.to(f"{grid}/summary.json"), where) if words else Number(DASH)
+
+
+def command_for(targets: Sequence[str]) -> str:
+    """One command that makes these stages again: by name, by run for several seeds, or by block for many runs."""
+    targets = list(dict.fromkeys(targets))
+    runs = dict.fromkeys(target.rpartition("-")[0] for target in targets)
+    if not targets:
+        return f"dvc repro {WHOLE_GRID}"
+    if len(runs) > MOST_RUNS:
+        blocks = dict.fromkeys(target.partition("@")[0] for target in targets)
+        return "dvc repro --glob " + " ".join(f"'{block}@*'" for block in blocks)
+    if len(runs) < len(targets):
+        return "dvc repro --glob " + " ".join(f"'{run}-*'" for run in runs)
+    return f"dvc repro {' '.join(targets)}"
 
 
 def _setting(run: Run) -> str:
@@ -168,6 +172,12 @@ def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:
     """A mean share in percent; of several seeds, the smallest and the largest."""
     spread = f"{100 * min(values):.2f} to {100 * max(values):.2f}" if len(values) > 1 else ""
     return f"{sum(values) / len(values):.2%}", spread
+
+
+def _data(text: str) -> str:
+    """`cifar10-jpeg, 50,000 images` with the data set's name in words."""
+    name, comma, size = text.partition(", ")
+    return DATASETS[name][0] + comma + size if name in DATASETS else text
 
 
 def as_text(value: Any, share: bool) -> str:

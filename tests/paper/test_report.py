@@ -120,7 +120,8 @@ def test_every_claim_stands_with_its_source_data_and_verdict(html):
     rows = rows_of_claims(html)
     assert list(rows) == [claim["id"] for claim in claims()]
     for claim in claims():
-        for part in (claim["statement"], claim["source"], *claim["data"]):
+        data = [text.replace("cifar10-jpeg", "JPEG copy of CIFAR-10") for text in claim["data"]]
+        for part in (claim["statement"], claim["source"], *data):
             assert part in rows[claim["id"]].text
         assert rows[claim["id"]].text.endswith(claim["verdict"])
 
@@ -147,8 +148,9 @@ def test_a_claim_shows_the_command_for_its_runs(results):
     names = [f"inception-{c}-plain-{s}" for c in ("none", "gaussian", "labels-1.0") for s in (0, 1)]
     blocks = {("paper", n): f"paper/dvc.yaml:{'pixels' if 'gaussian' in n else 'figure_1'}@{n}" for n in names}
     rows = rows_of_claims(html_of(results, blocks))
-    one, two = (f"paper/dvc.yaml:figure_1@inception-none-plain-{seed}" for seed in (0, 1))
-    assert f"dvc repro {one} {two} " in rows["table_1_inception_test"].text
+    assert "dvc repro --glob 'paper/dvc.yaml:figure_1@inception-none-plain-*' " in rows["table_1_inception_test"].text
+    of_both = "'paper/dvc.yaml:figure_1@inception-labels-1.0-plain-*' 'paper/dvc.yaml:figure_1@inception-none-plain-*' "
+    assert f"dvc repro --glob {of_both}" in rows["figure_1b_bound"].text
     blocks_command = "dvc repro --glob 'paper/dvc.yaml:figure_1@*' 'paper/dvc.yaml:pixels@*' "
     assert blocks_command in rows["figure_1a_order"].text
     assert "dvc repro paper/dvc.yaml " in rows["parameters_inception"].text
@@ -175,7 +177,8 @@ def test_rows_say_their_data_their_outcome_and_the_command(tmp_path):
         make_run("alexnet", "none", seed=1, dataset="cifar10"),
     ]
     write_grid(tmp_path / "metrics/paper", runs)
-    stages = TARGETS | {("paper", "alexnet-none-plain-0"): "paper/dvc.yaml:figure_1@alexnet-none-plain-0"}
+    alexnet = [f"alexnet-none-plain-{seed}" for seed in (0, 1)]
+    stages = TARGETS | {("paper", name): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet}
     text = Page(html_of(tmp_path, stages)).text
     assert "JPEG copy of CIFAR-10, 5,000 training images only" in text
     assert "CIFAR-10: official CIFAR-10 AlexNet 0, 1 2 2 0 0" in text
