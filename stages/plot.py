@@ -3,39 +3,14 @@
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.errors import run_stage
-from stages.files import new_file, read_csv, read_json
-
-# The order and hues of the paper's figure 1a: true labels, random labels, shuffled pixels, random pixels, gaussian.
-STYLES = {
-    "none": ("True labels", "#0072b2"),
-    "labels": ("Random labels", "#d55e00"),
-    "shuffled_pixels": ("Shuffled pixels", "#009e73"),
-    "random_pixels": ("Random pixels", "#cc79a7"),
-    "gaussian": ("Gaussian", "#444444"),
-}
-PARTIAL_LABELS = "#e69f00"
-NAMES = {
-    "inception": "Inception",
-    "inception_nobn": "Inception w/o BatchNorm",
-    "alexnet": "AlexNet",
-    "mlp_1x512": "MLP 1x512",
-    "mlp_3x512": "MLP 3x512",
-    "wrn_28_1": "Wide ResNet 28-1",
-}
-MARKERS = "osD^vP"
-
-Metrics = dict[str, Any]
-Curves = dict[str, list[dict[str, Any]]]
+from stages.files import read_csv, read_json
+from stages.paper.style import MARKERS, NAMES, Curves, Metrics, by_run, outcomes, save, style, style_of, with_legend
 
 
 def main() -> None:
@@ -66,40 +41,6 @@ def flatten(summary: Metrics) -> dict[str, Metrics]:
                 for metrics in seeds.values():
                     runs[f"{arch}-{corruption}"] = metrics
     return runs
-
-
-def by_run(rows: list[dict[str, Any]]) -> Curves:
-    """Rows grouped by their run."""
-    groups: Curves = {}
-    for row in rows:
-        groups.setdefault(row["run"], []).append(row)
-    return groups
-
-
-def style() -> None:
-    """One look for every figure, and nothing in the files that changes from run to run."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 110,
-            "savefig.dpi": 160,
-            "font.size": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "legend.frameon": False,
-            "svg.hashsalt": "rethinking-generalization",
-        }
-    )
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write PNG and SVG without dates or versions in them."""
-    metadata: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    for extension, entries in metadata.items():
-        with new_file(path.with_suffix(f".{extension}")) as partial:
-            figure.savefig(partial, format=extension, metadata=entries)
-    plt.close(figure)
 
 
 def learning_curves(runs: dict[str, Metrics], curves: Curves) -> Figure:
@@ -172,15 +113,6 @@ def memorisation(runs: dict[str, Metrics]) -> Figure:
     return with_legend(figure, "What was memorised")
 
 
-def style_of(metrics: Metrics) -> tuple[str, str]:
-    """Label and colour of a run's corruption."""
-    kind, level = metrics["corruption"]["kind"], metrics["corruption"]["level"]
-    label, colour = STYLES.get(kind, (kind, "#999999"))
-    if kind == "labels" and level < 1:
-        label, colour = f"{level:.0%} random labels", PARTIAL_LABELS
-    return label, colour
-
-
 def group_by_arch(runs: dict[str, Metrics]) -> dict[str, dict[str, Metrics]]:
     """Runs by architecture, in the order they come."""
     groups: dict[str, dict[str, Metrics]] = {}
@@ -197,27 +129,10 @@ def panels_by_arch(runs: dict[str, Metrics]) -> tuple[Figure, Iterator[tuple[Axe
     )
     for axes, (arch, members) in zip(grid[0], groups.items(), strict=True):
         axes.set_title(NAMES.get(arch, arch), fontsize=11, pad=14)
-        note = "; ".join(filter(None, (_named("diverged", members), _named("not fitted", members))))
+        note = outcomes((style_of(metrics)[0].lower(), metrics) for metrics in members.values())
         if note:
             axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
     return figure, zip(grid[0], groups.items(), strict=True)
-
-
-def _named(ending: str, members: dict[str, Metrics]) -> str:
-    """`diverged: ...` or `not fitted: ...` with the corruptions on which a run ended so, or nothing."""
-    runs = [m for m in members.values() if not m["fitted"] and m["diverged"] == (ending == "diverged")]
-    return f"{ending}: {', '.join(style_of(metrics)[0].lower() for metrics in runs)}" if runs else ""
-
-
-def with_legend(figure: Figure, title: str) -> Figure:
-    """One legend below all panels, without repeats, and a title."""
-    entries: dict[str, Any] = {}
-    for axes in figure.axes:
-        handles, labels = axes.get_legend_handles_labels()
-        entries = dict(zip(labels, handles, strict=True)) | entries
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=min(len(entries), 4))
-    figure.suptitle(title, fontsize=12)
-    return figure
 
 
 if __name__ == "__main__":
