@@ -5,12 +5,14 @@ import pytest
 from matplotlib.colors import to_hex
 
 from stages.errors import DataError
+from stages.paper.claims import load_claims
 from stages.paper.figures import FIGURES, load_grids
 from stages.paper.figures.levels import figure_1b, figure_1c, time_to_fit
 from stages.paper.figures.marks import ARCHS
 from stages.paper.published import TABLE_1
 from stages.paper.results import load_runs
 from stages.paper.style import save, style
+from tests.conftest import ROOT
 from tests.paper.results import ALL_RUNS, make_run, write_grid
 
 
@@ -160,3 +162,11 @@ def test_metrics_that_lack_a_key_are_named(tmp_path):
     write_grid(tmp_path / "paper", [run])
     with pytest.raises(DataError, match=r"summary.json: alexnet.none.plain.seed-0 has no 'epochs_to_fit'"):
         load_grids(tmp_path)
+
+
+def test_the_figures_marks_and_the_claims_have_the_same_numbers():
+    claims = {claim.metric: claim.paper for claim in load_claims(ROOT / "paper/claims.yaml").claims}
+    for row in TABLE_1:
+        path = f"paper/{row.arch}/{row.corruption}/{row.variant}"
+        assert claims[f"{path}/train_accuracy"] == row.train
+        assert claims[f"{path}/test_accuracy"] == row.test

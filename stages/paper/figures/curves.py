@@ -168,7 +168,7 @@ def learned_first(runs: list[Run]) -> Figure:
         shown += levels[level]
     for axes in grid[::2]:
         axes.set_ylabel("accuracy (%)")
-    return finish(figure, "Clean examples are learned first", shown, columns=2)
+    return finish(figure, "What is learned first", shown, columns=2)
 
 
 def cifar100(runs: list[Run]) -> Figure:

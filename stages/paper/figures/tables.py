@@ -53,7 +53,7 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[R
         else:
             _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
         if not seeds:
-            _in_words(axes, height, "not run", 0.03, "left")
+            _in_words(axes, height, "not run", 0.3, "left")
         colour, marker = ARCHS[row.arch]
         points = [(100 * run.metrics[f"{part}_accuracy"], height, run, run.metrics["fitted"]) for run in seeds]
         draw_points(axes, points, colour, marker)
