@@ -4,7 +4,7 @@ Sections and names are those of params.yaml, which documents units and sources l
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -99,6 +99,69 @@ class Grid(Section):
     corruptions: Names
 
 
+class Expressivity(Section):
+    """Theorem 1: numbers of points at which conditioning is measured, the last also fitted in several layers."""
+
+    sizes: Annotated[list[Count], Field(min_length=1)]
+    layers: Count
+    test_images: bool = False
+
+
+class MinimumNorm(Section):
+    """Gradient descent on linear models in random cosine features."""
+
+    train_size: Count
+    features: Count
+    bandwidth: Rate
+    epochs: Count
+    batch_size: Count
+    scales: Annotated[list[Coefficient], Field(min_length=1)]
+    counts: Annotated[list[Count], Field(min_length=1)]
+    draws: Annotated[int, Field(ge=2)]
+
+
+class Gabor(Section):
+    """The bank of Gabor wavelets."""
+
+    orientations: Count
+    wavelengths: Annotated[list[Rate], Field(min_length=1)]
+    pool: Annotated[int, Field(ge=2)]
+
+
+class RandomPatches(Section):
+    """Convolutions with random patches."""
+
+    filters: Count
+    patch: Annotated[int, Field(ge=2)]
+    whitening: Rate
+    rectifier: Coefficient
+    pool: Count
+    pool_stride: Count
+    sample: Annotated[int, Field(ge=2)]
+    block_filters: Count
+
+
+class Kernel(Section):
+    """A Gaussian kernel on pixels, or on the features of one of the two sections."""
+
+    bandwidths: Annotated[list[Rate], Field(min_length=1)]
+    ridges: list[Rate] = []
+    search_size: Count
+    held_out: Count
+    gabor: Gabor | None = None
+    random_patches: RandomPatches | None = None
+
+
+class Theory(Section):
+    """Sections 4 and 5 of the paper."""
+
+    seed: Seed = 0
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    expressivity: Expressivity
+    minimum_norm: MinimumNorm
+    kernel: Annotated[dict[str, Kernel], Field(min_length=1)]
+
+
 class PlannedRun(NamedTuple):
     """A training run that the parameters ask for; `corruption` is its grid name, None in the headline pipeline."""
 
@@ -120,6 +183,7 @@ class Parameters(Section):
     regularizers: Regularizers = Regularizers()
     archs: dict[str, Arch]
     grid: Grid | None = None
+    theory: Theory | None = None
 
     def recipe(self, arch: str) -> Arch:
         """The recipe of an architecture. Raises UsageError where params.yaml has none."""
@@ -152,6 +216,22 @@ class Parameters(Section):
         return self.corrupt.model_copy(update={"kind": kind, "level": share})
 
 
+class TheoryParameters(Parameters):
+    """A parameter file of the theory pipeline, which trains no network."""
+
+    corrupt: Corrupt = Corrupt()
+    train: Train = Train.model_construct(archs=[])
+    archs: dict[str, Arch] = {}
+
+
+def load_theory(path: Path) -> Theory:
+    """The theory section of a parameter file. Raises UsageError where there is none, and as `load` does."""
+    theory = load(path).theory
+    if theory is None:
+        raise UsageError(f"theory: missing ({path})")
+    return theory
+
+
 def load(path: Path) -> Parameters:
     """Read and validate a parameter file. Raises UsageError, one sentence for the first wrong key."""
     try:
@@ -163,7 +243,7 @@ def load(path: Path) -> Parameters:
     if not isinstance(document, dict):
         raise UsageError(f"{path} holds {type(document).__name__}; expected sections such as dataset and train")
     try:
-        parameters = Parameters.model_validate(document)
+        parameters = (TheoryParameters if "theory" in document else Parameters).model_validate(document)
     except ValidationError as error:
         raise UsageError(f"{_sentence(error)} ({path})") from None
     _require_names(parameters)
@@ -218,14 +298,11 @@ def _choices(problem: Any) -> list[str]:
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that a section of the parameter file allows."""
-    sections: dict[str, type[Section]] = {
-        "dataset": Dataset,
-        "corrupt": Corrupt,
-        "train": Train,
-        "regularizers": Regularizers,
-        "grid": Grid,
-        "archs": Arch,
-    }
-    section: type[Section] = sections[str(location[0])] if location else Parameters
+    """The keys that the section at this place of the parameter file allows."""
+    section: type[Section] = Parameters
+    for part in location:
+        if part in section.model_fields:  # else the name of an entry, such as archs.alexnet
+            annotation = section.model_fields[str(part)].annotation
+            kinds = (annotation, *get_args(annotation))
+            section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))
     return list(section.model_fields)

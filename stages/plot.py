@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.errors import run_stage
-from stages.files import new_file, read_csv, read_json
+from stages.files import read_csv, read_json
+from stages.paper.style import save, style
 
 # The order and hues of the paper's figure 1a: true labels, random labels, shuffled pixels, random pixels, gaussian.
 STYLES = {
@@ -74,32 +72,6 @@ def by_run(rows: list[dict[str, Any]]) -> Curves:
     for row in rows:
         groups.setdefault(row["run"], []).append(row)
     return groups
-
-
-def style() -> None:
-    """One look for every figure, and nothing in the files that changes from run to run."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 110,
-            "savefig.dpi": 160,
-            "font.size": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "legend.frameon": False,
-            "svg.hashsalt": "rethinking-generalization",
-        }
-    )
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write PNG and SVG without dates or versions in them."""
-    metadata: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    for extension, entries in metadata.items():
-        with new_file(path.with_suffix(f".{extension}")) as partial:
-            figure.savefig(partial, format=extension, metadata=entries)
-    plt.close(figure)
 
 
 def learning_curves(runs: dict[str, Metrics], curves: Curves) -> Figure:
