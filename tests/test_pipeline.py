@@ -35,6 +35,7 @@ from tests.pipeline_helpers import (
 )
 
 PARAMS = ["params.yaml", "demo/params.yaml"]
+THEORY = ["theory/digits.yaml", "theory/mnist.yaml", "theory/cifar10.yaml"]
 # Parameters of the train section that decide which runs there are, or how one is followed; not what comes out of it.
 NOT_RESULTS = {"archs", "checkpoint_every", "live", "mirror"}
 
@@ -80,7 +81,7 @@ VARIANTS += [(DATASETS[0], kind) for kind in CORRUPTIONS[len(DATASETS) :]]
 
 @pytest.fixture(scope="module", params=VARIANTS, ids="-".join)
 def resolved(request: pytest.FixtureRequest, project: Copy, folder: Path) -> list[tuple[ResolvedStage, dict[str, Any]]]:
-    """Every stage of both pipelines, with its parameters, where every architecture and corruption is asked for."""
+    """Every stage of every pipeline, with its parameters, where every architecture and corruption is asked for."""
     dataset, kind = request.param
     copy = project.duplicate(folder / f"{dataset}-{kind}")
     common = {"dataset.name": dataset, "train.archs": registry.names("models")}
@@ -148,6 +149,18 @@ def test_every_parameter_that_changes_a_result_is_declared_by_the_stage_that_rea
                 "dataset.input_size",
                 "regularizers",
             }
+        if stage.entry in ("stages.expressivity", "stages.minimum_norm"):
+            assert f"theory.{stage.entry.removeprefix('stages.')}" in declared
+            assert "theory.seed" in declared
+        if stage.entry == "stages.kernel":
+            assert declared == {"theory.seed", "theory.device", f"theory.kernel.{stage.option('--name')}"}
+
+
+@pytest.mark.parametrize("name", THEORY)
+def test_the_theory_pipeline_has_a_stage_for_every_kernel_of_a_parameter_file(name: str, project: Copy) -> None:
+    stages = [stage for stage in resolved_stages(project) if stage.option("--params") == name]
+    found = {stage.option("--name") for stage in stages if stage.entry == "stages.kernel"}
+    assert found == set(config.load_theory(ROOT / name).kernel)
 
 
 @pytest.mark.parametrize("name", PARAMS)
@@ -155,14 +168,14 @@ def test_a_parameter_file_states_every_key_of_its_train_section(name: str) -> No
     assert set(YAML(typ="safe").load(ROOT / name)["train"]) == set(config.Train.model_fields)
 
 
-@pytest.mark.parametrize("name", PARAMS)
+@pytest.mark.parametrize("name", PARAMS + THEORY)
 def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(name: str, project: Copy) -> None:
     pipeline = str(Path(name).with_name("dvc.yaml"))
     stages = [stage for stage in resolved_stages(project) if stage.pipeline == pipeline]
-    declared = {key for stage in stages for keys in stage.params.values() for key in keys}
+    declared = {key for stage in stages for key in stage.params.get(name, [])}
     declared |= {f"train.{key}" for key in NOT_RESULTS}
     asked_for = YAML(typ="safe").load(ROOT / name)
-    idle_recipes = {f"archs.{arch}" for arch in asked_for["archs"] if arch not in asked_for["train"]["archs"]}
+    idle_recipes = {f"archs.{arch}" for arch in asked_for.get("archs", ()) if arch not in asked_for["train"]["archs"]}
     covered = tuple(f"{key}." for key in declared | idle_recipes)
     assert not {leaf for leaf in leaves(asked_for) if not f"{leaf}.".startswith(covered)}
 
