@@ -6,13 +6,15 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from stages.errors import run_stage
 from stages.files import read_csv, read_json
 from stages.paper.style import save, style
 
 BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#444444"
-MARKERS = "osD^vP"
+HUES = [BLUE, RED, GREEN, "#cc79a7", "#e69f00", GREY]
+LABELLINGS = {"true_labels": "o", "true_labels_l2": "^", "random_labels": "x"}
 Rows = list[dict[str, Any]]
 
 
@@ -87,19 +89,21 @@ def random_signs(rows: Rows, train_size: int) -> Figure:
 def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
     """Held-out error over the bandwidths tried, and test error against norm: the norm does not predict the error."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
-    for marker, (name, own) in zip(MARKERS * 9, results.items(), strict=False):
+    for colour, (name, own) in zip(HUES * 9, results.items(), strict=False):
         tried = [row for row in search if row["features"] == name and row["ridge"] == 0]
         label = name.replace("_", " ")
-        errors = [100 * row["held_out_error"] for row in tried]
-        left.plot([row["bandwidth"] for row in tried], errors, marker=marker, label=label)
-        norms, errors = zip(*((result["norm"], 100 * result["test_error"]) for result in own.values()), strict=True)
-        right.plot(norms, errors, marker, label=label)
-        for key, norm, error in zip(own, norms, errors, strict=True):
-            right.annotate(key.replace("_", " "), (norm, error), (4, 4), textcoords="offset points", fontsize=7)
+        held_out = [100 * row["held_out_error"] for row in tried]
+        left.plot([row["bandwidth"] for row in tried], held_out, "o-", color=colour, label=label)
+        for key, result in own.items():
+            right.plot(result["norm"], 100 * result["test_error"], LABELLINGS[key], color=colour, markersize=7)
+    for key, marker in LABELLINGS.items():
+        if any(key in own for own in results.values()):
+            right.plot([], [], marker, color=GREY, label=key.replace("_", " ").replace("l2", "with l2"))
     left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log", ylim=(0, None))
     right.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
-    right.margins(x=0.3)
-    left.legend(fontsize=8)
+    right.xaxis.set_minor_formatter(NullFormatter())
+    for axes in (left, right):
+        axes.legend(fontsize=8)
     figure.suptitle("Gaussian kernels that interpolate true and random labels (section 5)", fontsize=12)
     return figure
 
