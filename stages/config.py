@@ -5,9 +5,9 @@ one, a later file's keys replacing an earlier one's: paper/params.yaml adds the 
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -144,6 +144,7 @@ class Parameters(Section):
     archs: dict[str, Arch]
     grid: Grid | None = None
     paper: Paper | None = None
+    theory: dict[str, Any] | None = None  # validated by config_theory.py, on which no training depends
 
     def recipe(self, arch: str) -> Arch:
         """The recipe of an architecture. Raises UsageError where params.yaml has none."""
@@ -214,15 +215,24 @@ class Parameters(Section):
         return "grid.corruptions" if self.grid else "paper.runs"
 
 
+class TheoryParameters(Parameters):
+    """A parameter file of the theory pipeline, which trains no network."""
+
+    corrupt: Corrupt = Corrupt()
+    train: Train = Train.model_construct(archs=[])
+    archs: dict[str, Arch] = {}
+
+
 def load(*paths: Path) -> Parameters:
     """Read and validate parameter files as one. Raises UsageError, one sentence for the first wrong key."""
     document: dict[str, Any] = {}
     for path in paths:
         document = _overlaid(document, _read(path))
+    kind = TheoryParameters if "theory" in document else Parameters
     try:
-        parameters = Parameters.model_validate(document)
+        parameters = kind.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{_sentence(error)} ({' with '.join(map(str, paths))})") from None
+        raise UsageError(f"{sentence(error)} ({' with '.join(map(str, paths))})") from None
     _require_names(parameters)
     return parameters
 
@@ -290,13 +300,13 @@ def _require_input_sizes(parameters: Parameters) -> None:
             )
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError, root: type[Section] = Parameters) -> str:
     """One sentence for the first problem: the key, what was found, what is allowed."""
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     found = problem.get("input")
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1])
+        known = _keys_at(problem["loc"][:-1], root)
         hint = did_you_mean(str(problem["loc"][-1]), known)
         return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
     if problem["type"] == "missing":
@@ -313,16 +323,17 @@ def _choices(problem: Any) -> list[str]:
     return [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word]
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that a section of the parameter file allows."""
-    sections: dict[str, type[Section]] = {
-        "dataset": Dataset,
-        "corrupt": Corrupt,
-        "train": Train,
-        "regularizers": Regularizers,
-        "grid": Grid,
-        "archs": Arch,
-        "paper": Block if len(location) > 1 else Paper,
-    }
-    section: type[Section] = sections[str(location[0])] if location else Parameters
+def _keys_at(location: tuple[int | str, ...], section: type[Section]) -> list[str]:
+    """The keys that the section at this place of the parameter file allows."""
+    for part in location:
+        if part in section.model_fields:  # else the name of an entry, such as archs.alexnet
+            section = next(_sections_in(section.model_fields[str(part)].annotation))
     return list(section.model_fields)
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that a type such as `dict[str, Arch] | None` is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections_in(part)

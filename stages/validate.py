@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from stages import config
+from stages import config, config_theory
 from stages.errors import run_stage
 from stages.files import write_text
 
@@ -14,7 +14,8 @@ def main() -> None:
     parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    config.load(*arguments.params)
+    if config.load(*arguments.params).theory is not None:
+        config_theory.load_theory(*arguments.params)
     write_text(arguments.out, "The parameters are valid.\n")
 
 

@@ -1,8 +1,10 @@
 """Every wrong parameter is one sentence: the key, what was found, what is allowed; and nothing has run by then."""
 
+from copy import deepcopy
+
 import pytest
 
-from stages import config
+from stages import config, config_theory
 from stages.errors import UsageError
 from tests.conftest import ROOT
 
@@ -71,6 +73,44 @@ def test_the_parameters_of_these_tests_are_valid(write_parameters):
 @pytest.mark.parametrize("path", ["params.yaml", "demo/params.yaml"])
 def test_the_committed_parameters_are_valid(path):
     assert config.load(ROOT / path).planned_runs()
+
+
+@pytest.mark.parametrize("path", ["theory/digits.yaml", "theory/mnist.yaml", "theory/cifar10.yaml"])
+def test_the_committed_parameters_of_the_theory_are_valid(path):
+    assert config_theory.load_theory(ROOT / path).kernel
+
+
+def test_a_file_without_a_theory_section_is_refused_by_the_theory(write_parameters):
+    with pytest.raises(UsageError, match="theory: missing"):
+        config_theory.load_theory(write_parameters())
+
+
+THEORY = {
+    "theory.expressivity": {"sizes": [10], "layers": 2},
+    "theory.kernel": {"pixels": {"bandwidths": [0.1], "search_size": 10, "held_out": 10}},
+    "theory.minimum_norm": {
+        **{"train_size": 5, "features": 10, "bandwidth": 0.1, "epochs": 2, "batch_size": 2},
+        **{"scales": [0.0], "counts": [3], "draws": 2},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("theory.device", "mps", ["found 'mps'", "'auto', 'cuda' or 'cpu'"]),
+        ("theory.kernel.pixels.bandwidths", [0.0], ["found 0.0", "greater than 0"]),
+        ("theory.kernel.pixels.bandwith", 1.0, ["unknown key", "bandwidths, ridges, search_size"]),
+        ("theory.kernel.pixels.gabor", {"orientation": 3}, ["missing"]),
+        ("theory.expressivity.layrs", 2, ["unknown key", "did you mean 'layers'?"]),
+        ("theory.expresivity", {}, ["unknown key", "did you mean 'expressivity'?"]),
+    ],
+)
+def test_a_bad_value_of_the_theory_is_one_sentence(write_parameters, key, value, words):
+    message = refusal(write_parameters(deepcopy(THEORY) | {key: value}))
+    assert message.startswith(key)
+    for word in words:
+        assert word in message
 
 
 @pytest.mark.parametrize(("key", "value", "words"), BAD, ids=[f"{key}={value}" for key, value, _ in BAD])

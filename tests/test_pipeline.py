@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from stages import config, registry
+from stages import config, config_theory, registry
 from stages.preparation import description
 from tests.pipeline_helpers import (
     ROOT,
@@ -35,6 +35,7 @@ from tests.pipeline_helpers import (
 )
 
 PARAMS = ["params.yaml", "demo/params.yaml"]
+THEORY = ["theory/digits.yaml", "theory/mnist.yaml", "theory/cifar10.yaml"]
 # Parameters of the train section that decide which runs there are, or how one is followed; not what comes out of it.
 NOT_RESULTS = {"archs", "checkpoint_every", "live", "mirror"}
 
@@ -176,6 +177,18 @@ def test_every_parameter_that_changes_a_result_is_declared_by_the_stage_that_rea
                 "dataset.input_size",
                 "regularizers",
             }
+        if stage.entry in ("stages.expressivity", "stages.minimum_norm"):
+            assert f"theory.{stage.entry.removeprefix('stages.')}" in declared
+            assert "theory.seed" in declared
+        if stage.entry == "stages.kernel":
+            assert declared == {"theory.seed", "theory.device", f"theory.kernel.{stage.option('--name')}"}
+
+
+@pytest.mark.parametrize("name", THEORY)
+def test_the_theory_pipeline_has_a_stage_for_every_kernel_of_a_parameter_file(name: str, project: Copy) -> None:
+    stages = [stage for stage in resolved_stages(project) if stage.option("--params") == name]
+    found = {stage.option("--name") for stage in stages if stage.entry == "stages.kernel"}
+    assert found == set(config_theory.load_theory(ROOT / name).kernel)
 
 
 @pytest.mark.parametrize("name", PARAMS)
@@ -183,14 +196,14 @@ def test_a_parameter_file_states_every_key_of_its_train_section(name: str) -> No
     assert set(YAML(typ="safe").load(ROOT / name)["train"]) == set(config.Train.model_fields)
 
 
-@pytest.mark.parametrize("name", PARAMS)
+@pytest.mark.parametrize("name", PARAMS + THEORY)
 def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(name: str, project: Copy) -> None:
     pipeline = str(Path(name).with_name("dvc.yaml"))
     stages = [stage for stage in resolved_stages(project) if stage.pipeline == pipeline]
-    declared = {key for stage in stages for keys in stage.params.values() for key in keys}
+    declared = {key for stage in stages for key in stage.params.get(name, [])}
     declared |= {f"train.{key}" for key in NOT_RESULTS}
     asked_for = YAML(typ="safe").load(ROOT / name)
-    idle_recipes = {f"archs.{arch}" for arch in asked_for["archs"] if arch not in asked_for["train"]["archs"]}
+    idle_recipes = {f"archs.{arch}" for arch in asked_for.get("archs", ()) if arch not in asked_for["train"]["archs"]}
     covered = tuple(f"{key}." for key in declared | idle_recipes)
     assert not {leaf for leaf in leaves(asked_for) if not f"{leaf}.".startswith(covered)}
 

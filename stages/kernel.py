@@ -1,0 +1,110 @@
+"""Stage kernel: exact Gaussian-kernel interpolation of true and of random labels (paper, section 5)."""
+
+import argparse
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages import config_theory
+from stages.data.arrays import ImageData, open_dataset
+from stages.errors import UsageError, run_stage
+from stages.files import new_folder, write_csv, write_json
+from stages.registry import did_you_mean
+from stages.theory.device import exact_device
+from stages.theory.distances import Distances, InMemory, accumulate
+from stages.theory.features import GaborBank, RandomPatches, channels_first, pixels
+from stages.theory.kernel import Kernel, Trial, best, error_rate, interpolate, one_hot, search, squared_norms
+
+
+def main() -> None:
+    """Choose the bandwidth on held-out training images, solve on all of them, write errors, residuals and norms."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, required=True)
+    parser.add_argument("--name", required=True, help="a kernel of theory.kernel")
+    parser.add_argument("--raw", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    theory = config_theory.load_theory(arguments.params)
+    if arguments.name not in theory.kernel:
+        raise UsageError(f"theory.kernel: no kernel '{arguments.name}'{did_you_mean(arguments.name, theory.kernel)}")
+    settings, device = theory.kernel[arguments.name], exact_device(theory.device)
+    data = open_dataset(arguments.raw)
+    generator = np.random.default_rng([theory.seed, 2])
+    order = generator.permutation(len(data.train_images))  # the search takes the first images
+    random_labels = torch.from_numpy(generator.integers(0, data.classes, len(order))).to(device)
+    labels, test_labels = (torch.tensor(each, device=device) for each in (data.train_labels[order], data.test_labels))
+
+    started = time.perf_counter()
+    distances = distances_of(settings, data, order, theory.seed, device)
+    results, trials = [], []
+    for ridges in filter(None, ([0.0], settings.ridges)):
+        tried = search(
+            *(distances, labels, data.classes, settings.bandwidths, ridges, settings.search_size, settings.held_out)
+        )
+        chosen = best(tried)
+        trials += tried
+        names = {"true": labels} | ({} if chosen.ridge else {"random": random_labels})
+        results += results_of(distances, chosen, names, test_labels, data.classes)
+    with new_folder(arguments.out) as folder:
+        write_json(
+            folder / "result.json",
+            [{"dataset": data.name, "features": arguments.name, **result} for result in results],
+        )
+        write_csv(folder / "search.csv", [trial._asdict() for trial in trials])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{arguments.out}: {time.perf_counter() - started:.0f} s, peak memory {peak:.1f} GiB")
+
+
+def distances_of(
+    settings: config_theory.Kernel, data: ImageData, order: np.ndarray, seed: int, device: torch.device
+) -> Distances:
+    """Distances between the images in this order: of pixels recomputed in float64, of features stored in float32."""
+    train, test = data.train_images[order], data.test_images
+    if settings.gabor is not None:
+        gabor = settings.gabor
+        bank = GaborBank(gabor.orientations, tuple(gabor.wavelengths), gabor.pool)
+        return accumulate([(bank.features(train, device), bank.features(test, device))])
+    if settings.random_patches is not None:
+        patches = RandomPatches(**settings.random_patches.model_dump())
+        generator = torch.Generator().manual_seed(seed)
+        return accumulate(patches.blocks(channels_first(train, device), channels_first(test, device), generator))
+    return InMemory(pixels(train, device), pixels(test, device))
+
+
+def results_of(
+    distances: Distances, chosen: Trial, labels: dict[str, Tensor], test_labels: Tensor, classes: int
+) -> list[dict[str, Any]]:
+    """One result for each labelling; all are solved with one factor."""
+    kernel = Kernel(distances, chosen.bandwidth, chosen.ridge)
+    solution = interpolate(kernel, torch.cat([one_hot(given, classes) for given in labels.values()], dim=1))
+    values, norms = kernel.predictions(solution.coefficients), squared_norms(solution, chosen.ridge)
+    results = []
+    for number, (name, given) in enumerate(labels.items()):
+        own = slice(number * classes, (number + 1) * classes)
+        result = {
+            "labels": name,
+            "train_size": distances.train_size,
+            "test_size": distances.test_size,
+            "bandwidth": chosen.bandwidth,
+            "ridge": chosen.ridge,
+            "test_error": error_rate(values[:, own], test_labels),
+            "train_accuracy": 1
+            - error_rate(solution.fitted[:, own] - chosen.ridge * solution.coefficients[:, own], given),
+            "relative_residual": solution.residuals[own].max().item(),
+            "steps": solution.steps,
+            "norm": norms[own].sum().sqrt().item(),
+            "class_norms": norms[own].clamp(min=0).sqrt().tolist(),
+            "coefficient_norm": solution.coefficients[:, own].norm().item(),
+        }
+        print({key: result[key] for key in ("labels", "bandwidth", "test_error", "relative_residual", "norm")})
+        results.append(result)
+    return results
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,112 @@
+"""Stage plot_theory: the figures of sections 4 and 5 on one data set, as PNG and SVG of the same bytes every time."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from stages.errors import run_stage
+from stages.files import read_csv, read_json
+from stages.paper.style import save, style
+
+BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#444444"
+HUES = [BLUE, RED, GREEN, "#cc79a7", "#e69f00", GREY]
+LABELLINGS = {"true_labels": "o", "true_labels_l2": "^", "random_labels": "x"}
+Rows = list[dict[str, Any]]
+
+
+def main() -> None:
+    """Draw every figure from what was collected."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    summary = read_json(arguments.metrics / "summary.json")
+    names = ("conditioning", "distances", "interpolants", "random_signs", "search")
+    tables = {name: read_csv(arguments.metrics / f"{name}.csv") for name in names}
+
+    style()
+    save(expressivity(tables["conditioning"]), arguments.out / "expressivity")
+    save(minimum_norm(tables["distances"], tables["interpolants"]), arguments.out / "minimum_norm")
+    save(random_signs(tables["random_signs"], summary["minimum_norm"]["train_size"]), arguments.out / "random_signs")
+    save(kernels(tables["search"], summary["kernel"]), arguments.out / "kernel")
+
+
+def expressivity(rows: Rows) -> Figure:
+    """Accuracy, residual and condition number of the two-layer network against the number of points."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
+    points = [row["points"] for row in rows]
+    left.plot(points, [row["condition_number"] for row in rows], "o-", color=GREY, label="condition number")
+    left.plot(points, [row["largest_weight"] for row in rows], "s-", color=BLUE, label="largest weight")
+    right.plot(points, [row["label_residual"] for row in rows], "o-", color=BLUE, label="random labels, float64")
+    right.plot(points, [row["target_residual"] for row in rows], "s-", color=GREEN, label="real targets, float64")
+    right.plot(points, [row["float32_label_residual"] for row in rows], "D-", color=RED, label="random labels, float32")
+    right.axhline(0.5, color=GREY, linestyle=":", label="above, labels are missed")
+    left.set_ylabel("in the construction")
+    right.set_ylabel("largest residual of the evaluated network")
+    for axes in (left, right):
+        axes.set(xlabel="points n", xscale="log", yscale="log")
+        axes.legend(fontsize=8)
+    figure.suptitle("A two-layer network with 2n + d weights fits anything (Theorem 1)", fontsize=12)
+    return figure
+
+
+def minimum_norm(distances: Rows, interpolants: Rows) -> Figure:
+    """The distance of gradient descent to the least-norm solution, and the test error of longer interpolants."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
+    for name, colour in zip(dict.fromkeys(row["run"] for row in distances), (BLUE, RED), strict=True):
+        own = [row for row in distances if row["run"] == name]
+        left.plot([row["epoch"] for row in own], [row["distance"] for row in own], color=colour, label=name)
+    left.set(xlabel="epochs from zero", ylabel="relative distance to $X^T(XX^T)^{-1}y$", xscale="log", yscale="log")
+    left.legend(fontsize=8)
+    right.plot(
+        [row["norm"] for row in interpolants], [100 * row["test_error"] for row in interpolants], "o-", color=BLUE
+    )
+    right.set(xlabel="norm of the interpolant (leftmost: the least)", ylabel="test error (%)", ylim=(0, None))
+    figure.suptitle("Gradient descent finds the interpolant of least norm (section 5)", fontsize=12)
+    return figure
+
+
+def random_signs(rows: Rows, train_size: int) -> Figure:
+    """How well linear models fit random signs, and their test error on true labels, against the number of features."""
+    figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+    counts = [row["features"] for row in rows]
+    complexity, spread = [row["complexity"] for row in rows], [row["complexity_std"] for row in rows]
+    axes.errorbar(counts, complexity, spread, fmt="o-", color=BLUE, label="empirical Rademacher complexity")
+    axes.plot(counts, [min(1, (count / train_size) ** 0.5) for count in counts], ":", color=GREY, label=r"$\sqrt{D/n}$")
+    axes.plot(counts, [row["random_label_accuracy"] for row in rows], "s-", color=RED, label="random signs fitted")
+    axes.plot(counts, [row["test_error"] for row in rows], "D--", color=GREEN, label="test error on true labels")
+    axes.axvline(train_size, color=GREY, alpha=0.4)
+    axes.set(xlabel="random features D (line: D = n)", xscale="log", ylim=(0, 1.04))
+    axes.legend(fontsize=8)
+    axes.set_title("Random signs are fitted from D = n on", loc="left", fontsize=11)
+    return figure
+
+
+def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
+    """Held-out error over the bandwidths tried, and test error against norm: the norm does not predict the error."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
+    for colour, (name, own) in zip(HUES * 9, results.items(), strict=False):
+        tried = [row for row in search if row["features"] == name and row["ridge"] == 0]
+        label = name.replace("_", " ")
+        held_out = [100 * row["held_out_error"] for row in tried]
+        left.plot([row["bandwidth"] for row in tried], held_out, "o-", color=colour, label=label)
+        for key, result in own.items():
+            right.plot(result["norm"], 100 * result["test_error"], LABELLINGS[key], color=colour, markersize=7)
+    for key, marker in LABELLINGS.items():
+        if any(key in own for own in results.values()):
+            right.plot([], [], marker, color=GREY, label=key.replace("_", " ").replace("l2", "with l2"))
+    left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log", ylim=(0, None))
+    right.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
+    right.xaxis.set_minor_formatter(NullFormatter())
+    for axes in (left, right):
+        axes.legend(fontsize=8)
+    figure.suptitle("Gaussian kernels that interpolate true and random labels (section 5)", fontsize=12)
+    return figure
+
+
+if __name__ == "__main__":
+    run_stage(main)

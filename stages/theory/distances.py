@@ -1,0 +1,185 @@
+"""Squared distances between images: from features in memory at any precision, or summed over a stream of features.
+
+Of the distances among training points only the lower triangle is ever formed. A `Triangle` holds one in panels: panel i
+has the rows [i B, (i + 1) B) and the columns up to its last row, so that the upper triangle takes no memory.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+PANEL = 2000  # rows; large enough that a product of two panels runs at the machine's speed
+
+
+class Distances(Protocol):
+    """Squared distances from training points, and from test points to training points, a block of rows at a time."""
+
+    @property
+    def train_size(self) -> int:
+        """How many training points there are."""
+
+    @property
+    def test_size(self) -> int:
+        """How many test points there are."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the distances are formed."""
+
+    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """From the training points `rows` to all up to `rows.stop`: (rows, rows.stop), zero on the diagonal."""
+
+    def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """From the test points `rows` to all training points: (rows, train_size)."""
+
+
+class InMemory:
+    """Distances recomputed at every request from features (n, d) and (m, d) of any dtype on one device."""
+
+    def __init__(self, train: Tensor, test: Tensor):
+        self.train_size, self.test_size, self.device = len(train), len(test), train.device
+        self._train, self._test = train, test
+
+    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says."""
+        return _zero_diagonal(squared_distances(self._train[rows].to(dtype), self._train[: rows.stop].to(dtype)))
+
+    def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says."""
+        return squared_distances(self._test[rows].to(dtype), self._train.to(dtype))
+
+
+def squared_distances(left: Tensor, right: Tensor) -> Tensor:
+    """Between points (n, d) and (m, d): (n, m), never negative."""
+    lengths = left.square().sum(dim=1)[:, None], right.square().sum(dim=1)[None]
+    return torch.mm(left, right.T).mul_(-2).add_(lengths[0]).add_(lengths[1]).clamp_(min=0)
+
+
+def _zero_diagonal(block: Tensor) -> Tensor:
+    """Set the distances of points to themselves, in the last columns, to exactly zero."""
+    block[:, block.shape[1] - len(block) :].fill_diagonal_(0)
+    return block
+
+
+class Triangle:
+    """The lower triangle of a symmetric matrix (n, n) as panels of rows."""
+
+    def __init__(self, size: int, panel: int = PANEL):
+        self.bounds = [(start, min(start + panel, size)) for start in range(0, size, panel)]
+        self.panels: list[Tensor] = []
+        self.size, self.panel = size, panel
+
+    @classmethod
+    def zeros(cls, size: int, dtype: torch.dtype, device: torch.device, panel: int = PANEL) -> "Triangle":
+        """A triangle of zeros."""
+        triangle = cls(size, panel)
+        triangle.panels = [torch.zeros((stop - start, stop), dtype=dtype, device=device) for start, stop in triangle]
+        return triangle
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """First and last row (excluded) of each panel."""
+        return iter(self.bounds)
+
+    def rows(self, rows: slice) -> Tensor:
+        """A copy of the rows from the first column to `rows.stop`; where they cross the diagonal, mirrored.
+
+        `rows` lies within one panel or spans several.
+        """
+        block = torch.empty(
+            (rows.stop - rows.start, rows.stop), dtype=self.panels[0].dtype, device=self.panels[0].device
+        )
+        for (start, stop), panel in zip(self.bounds, self.panels, strict=True):
+            first, last = max(start, rows.start), min(stop, rows.stop)
+            if first < last:
+                width = min(stop, rows.stop)
+                block[first - rows.start : last - rows.start, :width] = panel[first - start : last - start, :width]
+        square = block[:, rows.start :]
+        square.copy_(square.tril() + square.tril(-1).T)
+        return block
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Distances held in float32: the triangle among n training points and (m, n) from the test points."""
+
+    triangle: Triangle
+    cross: Tensor
+
+    @property
+    def train_size(self) -> int:
+        """n."""
+        return self.triangle.size
+
+    @property
+    def test_size(self) -> int:
+        """m."""
+        return len(self.cross)
+
+    @property
+    def device(self) -> torch.device:
+        """Where they lie."""
+        return self.cross.device
+
+    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says."""
+        return _zero_diagonal(self.triangle.rows(rows).to(dtype))
+
+    def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says."""
+        return self.cross[rows].to(dtype)
+
+
+def accumulate(blocks: Iterable[tuple[Tensor, Tensor]], panel: int = PANEL) -> Stored:
+    """Sum squared distances over blocks of features, each (n, d_b) of the training and (m, d_b) of the test points.
+
+    The kernel of features too many to hold: memory is one triangle, one (m, n) matrix and one block of features.
+    """
+    stored = None
+    for train, test in blocks:
+        if stored is None:
+            triangle = Triangle.zeros(len(train), torch.float32, train.device, panel)
+            stored = Stored(triangle, torch.zeros((len(test), len(train)), device=train.device))
+        for (start, stop), rows in zip(stored.triangle, stored.triangle.panels, strict=True):
+            _add_squared_distances(rows, train[start:stop], train[:stop])
+        for start in range(0, len(test), panel):
+            _add_squared_distances(stored.cross[start : start + panel], test[start : start + panel], train)
+    if stored is None:
+        raise ValueError("no block of features")
+    for rows in [*stored.triangle.panels, stored.cross]:
+        rows.clamp_(min=0)
+    return stored
+
+
+def _add_squared_distances(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add in place, without a temporary of that size."""
+    total.addmm_(left, right.T, alpha=-2)
+    total.add_(left.square().sum(dim=1)[:, None]).add_(right.square().sum(dim=1)[None])
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The first `train_size` training points as training points, the next `test_size` of them as test points.
+
+    What a parameter is chosen on; the test points of `whole` are out of reach.
+    """
+
+    whole: Distances
+    train_size: int
+    test_size: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where they lie."""
+        return self.whole.device
+
+    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says."""
+        return self.whole.train(rows, dtype)
+
+    def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says."""
+        shifted = slice(rows.start + self.train_size, rows.stop + self.train_size)
+        return self.whole.train(shifted, dtype)[:, : self.train_size]
