@@ -1,7 +1,5 @@
 """Every wrong parameter is one sentence: the key, what was found, what is allowed; and nothing has run by then."""
 
-from copy import deepcopy
-
 import pytest
 
 from stages import config, config_theory
@@ -60,9 +58,9 @@ BAD = [
 ]
 
 
-def refusal(path):
+def refusal(path, load=config.load):
     with pytest.raises(UsageError) as caught:
-        config.load(path)
+        load(path)
     return " ".join(str(caught.value).split())
 
 
@@ -107,7 +105,7 @@ THEORY = {
     ],
 )
 def test_a_bad_value_of_the_theory_is_one_sentence(write_parameters, key, value, words):
-    message = refusal(write_parameters(deepcopy(THEORY) | {key: value}))
+    message = refusal(write_parameters(THEORY | {key: value}), config_theory.load_theory)
     assert message.startswith(key)
     for word in words:
         assert word in message

@@ -73,6 +73,12 @@ def project(folder: Path) -> Copy:
     return copy_of_project(folder / "project")
 
 
+@pytest.fixture(scope="module")
+def project_stages(project: Copy) -> list[ResolvedStage]:
+    """Every stage of the working tree as it is."""
+    return resolved_stages(project)
+
+
 CORRUPTIONS = registry.names("data/corruptions")
 DATASETS = registry.names("data/sources")
 VARIANTS = [(name, CORRUPTIONS[i % len(CORRUPTIONS)]) for i, name in enumerate(DATASETS)]
@@ -109,8 +115,8 @@ def test_both_pipelines_have_a_stage_for_every_architecture(resolved: list) -> N
     assert {(path, arch) for path, arch in found if path in ("dvc.yaml", "demo/dvc.yaml")} == expected
 
 
-def test_the_papers_pipeline_has_a_stage_for_every_run_of_its_grid(project: Copy) -> None:
-    stages = resolved_stages(project)
+def test_the_papers_pipeline_has_a_stage_for_every_run_of_its_grid(project_stages: list[ResolvedStage]) -> None:
+    stages = project_stages
     outs = {stage.option("--out") for stage in stages if stage.entry == "stages.train"}
     for dataset, pipeline in (("cifar10", "paper"), ("cifar100", "cifar100"), ("mnist", "mnist")):
         files = [ROOT / name for name in (PARAMS[0], "paper/params.yaml", f"paper/{dataset}.yaml")]
@@ -185,8 +191,10 @@ def test_every_parameter_that_changes_a_result_is_declared_by_the_stage_that_rea
 
 
 @pytest.mark.parametrize("name", THEORY)
-def test_the_theory_pipeline_has_a_stage_for_every_kernel_of_a_parameter_file(name: str, project: Copy) -> None:
-    stages = [stage for stage in resolved_stages(project) if stage.option("--params") == name]
+def test_the_theory_pipeline_has_a_stage_for_every_kernel_of_a_parameter_file(
+    name: str, project_stages: list[ResolvedStage]
+) -> None:
+    stages = [stage for stage in project_stages if stage.option("--params") == name]
     found = {stage.option("--name") for stage in stages if stage.entry == "stages.kernel"}
     assert found == set(config_theory.load_theory(ROOT / name).kernel)
 
@@ -197,9 +205,11 @@ def test_a_parameter_file_states_every_key_of_its_train_section(name: str) -> No
 
 
 @pytest.mark.parametrize("name", PARAMS + THEORY)
-def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(name: str, project: Copy) -> None:
+def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(
+    name: str, project_stages: list[ResolvedStage]
+) -> None:
     pipeline = str(Path(name).with_name("dvc.yaml"))
-    stages = [stage for stage in resolved_stages(project) if stage.pipeline == pipeline]
+    stages = [stage for stage in project_stages if stage.pipeline == pipeline]
     declared = {key for stage in stages for key in stage.params.get(name, [])}
     declared |= {f"train.{key}" for key in NOT_RESULTS}
     asked_for = YAML(typ="safe").load(ROOT / name)
