@@ -7,7 +7,8 @@ from stages.errors import DataError, run_stage
 from stages.files import read_json, write_json, write_text
 from stages.paper.claims import Results, judge, load_claims, table
 
-PIPELINES = ("paper", "cifar100", "mnist", "theory")
+PIPELINES = ("paper", "cifar100", "mnist")
+THEORY = ("digits", "mnist", "cifar10")
 
 
 def main() -> None:
@@ -36,6 +37,8 @@ def read_results(folder: Path) -> Results:
             summaries[name] = _read(folder / name / "summary.json") | (
                 {"audits": _read(audits)} if audits.exists() else {}
             )
+    theory = {name: folder / "theory" / name / "summary.json" for name in THEORY}
+    summaries["theory"] = {name: _read(path) for name, path in theory.items() if path.exists()}
     if (folder / "parameters.json").exists():
         summaries["parameters"] = _read(folder / "parameters.json")
     return Results(summaries)

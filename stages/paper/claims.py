@@ -139,13 +139,11 @@ class Results:
             node = node[key]
         seeds = [value for key, value in node.items() if key.startswith("seed-")]
         runs = seeds or [node]
-        source = "test_accuracy" if name == "test_error" else name
-        if not all(source in run for run in runs):
-            return None
-        values = [math.inf if run[source] is None else float(run[source]) for run in runs]
-        if name == "test_error":
-            values = [1 - value for value in values]
-        return Measured(values, runs)
+        if all(name in run for run in runs):
+            return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
+        if name == "test_error" and all("test_accuracy" in run for run in runs):
+            return Measured([1 - run["test_accuracy"] for run in runs], runs)
+        return None
 
 
 class Judgement(NamedTuple):
