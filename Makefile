@@ -4,7 +4,7 @@ JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 GRID := --params params.yaml paper/params.yaml paper/cifar10.yaml
 
-.PHONY: demo repro paper budget report test lint check bench
+.PHONY: demo repro paper budget report test lint check mutants bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml
 	@cat demo/metrics/table.md
@@ -36,6 +36,9 @@ lint: .venv/installed
 
 check: .venv/installed
 	python -m stages.check --summary demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
+
+mutants: .venv/installed
+	python -m tests.faults.mutants
 
 bench: .venv/installed
 	python -m benchmarks.throughput

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stages import config, config_theory, registry
+from stages.files import read_csv
 from stages.preparation import description
 from tests.pipeline_helpers import (
     ROOT,
@@ -580,3 +582,22 @@ def test_a_run_whose_inputs_change_while_it_trains_fails_and_writes_nothing(
     assert len(errors(output)) == 1
     assert "changed while runs/again trained" in output
     assert copy.hashes("runs") == runs
+
+
+def test_an_experiment_killed_in_its_temporary_copy_continues_from_its_checkpoint(copy: Copy) -> None:
+    before = copy.checkpoints()
+    experiment = ("exp", "run", "--temp", "--name", "again", "--set-param", "train.seed=1")
+    experiment += ("--set-param", f"train.archs=[{MLP}]")
+    process = copy.start(sys.executable, "-m", "dvc", *experiment)
+    stage = wait_until(lambda: stage_process(process, "stages.train", MLP))
+    (checkpoint,) = wait_until(lambda: copy.checkpoints() - before)
+    stage.kill()
+    output, _ = process.communicate()
+    assert process.returncode != 0, output
+    # DVC has deleted its copy with all the run had written there; what we mark can only come from the checkpoint.
+    mark_first_epoch(checkpoint, 123.0)
+    copy.dvc(*experiment)
+    copy.dvc("exp", "apply", "again")
+    curves = read_csv(copy.folder / f"runs/headline/{MLP}/curves.csv")
+    assert [row["epoch"] for row in curves] == list(range(1, MLP_EPOCHS + 1))
+    assert curves[0]["minibatch_loss"] == 123.0

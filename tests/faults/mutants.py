@@ -1,0 +1,277 @@
+"""Break the project one line at a time and show that its tests catch every break: `make mutants` prints the table.
+
+A mutant is a mistake that a reproduction could make, mostly one that some has made. Each is applied to a copy of the
+project, in which the tests that should catch it are run; a mutant that they let pass is an error.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Mutant(NamedTuple):
+    """A mistake: the file, the text that is replaced by another, and the tests that must not pass."""
+
+    mistake: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MUTANTS = [
+    Mutant(
+        "labels are never corrupted",
+        "stages/data/corruptions/labels.py",
+        "np.where(threshold < level, drawn, labels)",
+        "np.where(threshold < level, labels, labels)",
+        "tests/data/test_corruptions.py",
+    ),
+    Mutant(
+        "classes are renamed instead of redrawn",
+        "stages/data/corruptions/labels.py",
+        "np.where(threshold < level, drawn, labels)",
+        "np.where(threshold < level, (labels + 1) % classes, labels)",
+        "tests/data/test_corruptions.py",
+    ),
+    Mutant(
+        "test labels are corrupted too",
+        "stages/data/corruptions/labels.py",
+        "    if request.test_labels:\n        random = generator(request.seed, Stream.TEST_LABELS)",
+        "    if True:\n        random = generator(request.seed, Stream.TEST_LABELS)",
+        "tests/data/test_corruptions.py",
+    ),
+    Mutant(
+        "the audit of the labels accepts any share",
+        "stages/data/corruptions/labels.py",
+        "ok = low <= share <= high and",
+        "ok = True and",
+        "tests/data/test_audits.py",
+    ),
+    Mutant(
+        "the audit of the labels does not ask for independence",
+        "stages/data/corruptions/labels.py",
+        "(p_value is None or p_value > FALSE_ALARM)",
+        "True",
+        "tests/data/test_audits.py",
+    ),
+    Mutant(
+        "shuffled pixels are not shuffled",
+        "stages/data/corruptions/shuffled_pixels.py",
+        "as_images(values.take(order, axis=1))",
+        "as_images(values)",
+        "tests/data/test_corruptions.py",
+    ),
+    Mutant(
+        "random pixels share one permutation",
+        "stages/data/corruptions/random_pixels.py",
+        "random.permuted(whole_pixels, axis=1)",
+        "random.permutation(whole_pixels, axis=1)",
+        "tests/data/test_corruptions.py",
+    ),
+    Mutant(
+        "gaussian pixels are clipped to those of images",
+        "stages/data/corruptions/gaussian.py",
+        "block[...] = values",
+        "block[...] = values.clip(0, 255)",
+        "tests/data/test_audits_of_pixels.py tests/data/test_corruptions.py",
+    ),
+    Mutant(
+        "two purposes draw the same bits",
+        "stages/data/streams.py",
+        "np.random.default_rng([seed, stream.value, block])",
+        "np.random.default_rng([seed, 0, block])",
+        "tests/data/test_streams.py",
+    ),
+    Mutant(
+        "pixels are divided by 255 twice",
+        "stages/data/preprocessing.py",
+        "scaled = images.float() / 255",
+        "scaled = images.float() / 255 / 255",
+        "tests/data/test_preprocessing.py",
+    ),
+    Mutant(
+        "the crop is the corner",
+        "stages/data/crop.py",
+        "top = (images.shape[1] - size) // 2",
+        "top = 0",
+        "tests/data/test_preprocessing.py",
+    ),
+    Mutant(
+        "all images of a batch are cropped alike",
+        "stages/data/augmentation.py",
+        "rows = _offsets(height - self.size + 1, count, generator) + steps",
+        "rows = _offsets(height - self.size + 1, 1, generator).expand(count, 1) + steps",
+        "tests/data/test_augmentation.py",
+    ),
+    Mutant(
+        "the network is evaluated in training mode",
+        "stages/engine/evaluation.py",
+        "    model.eval()",
+        "    model.train()",
+        "tests/engine/test_evaluation.py",
+    ),
+    Mutant(
+        "train accuracy is measured on the true labels",
+        "stages/engine/evaluation.py",
+        '"train_accuracy": fits_given.mean().item()',
+        '"train_accuracy": fits_true.mean().item()',
+        "tests/engine/test_evaluation.py",
+    ),
+    Mutant(
+        "every epoch has the same order",
+        "stages/engine/step.py",
+        "stream_seed(seed, Stream.ORDER, epoch)",
+        "stream_seed(seed, Stream.ORDER, 0)",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "the seed does not reach the order",
+        "stages/engine/step.py",
+        "stream_seed(seed, Stream.ORDER, epoch)",
+        "stream_seed(0, Stream.ORDER, epoch)",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "augmentation draws from the order's stream",
+        "stages/engine/step.py",
+        "stream_seed(seed, Stream.AUGMENTATION, epoch)",
+        "seed",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "the learning rate never falls",
+        "stages/engine/recipe.py",
+        "return self.lr * self.lr_decay**drops",
+        "return self.lr",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "the learning rate falls an epoch early",
+        "stages/engine/recipe.py",
+        "drops = epoch - 1 if",
+        "drops = epoch if",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "a checkpoint forgets the momentum",
+        "stages/engine/step.py",
+        'yield f"momentum.{name}", tensor',
+        "pass",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "a run that diverged goes on",
+        "stages/engine/training.py",
+        "return not all(math.isfinite(loss) for loss in losses)",
+        "return False",
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "the best test epoch is reported as the final one",
+        "stages/engine/training.py",
+        "    last = outcome.rows[-1]\n    names",
+        '    last = max(outcome.rows, key=lambda row: row["test_accuracy"])\n    names',
+        "tests/engine/test_training.py",
+    ),
+    Mutant(
+        "AlexNet has another window of normalisation",
+        "stages/models/alexnet.py",
+        ".abs() <= 4)",
+        ".abs() <= 2)",
+        "tests/models",
+    ),
+    Mutant(
+        "a tampered metric passes the evaluation",
+        "stages/evaluate.py",
+        "if name in sizes and abs(",
+        "if name in sizes and 0 * abs(",
+        "tests/test_evaluate.py",
+    ),
+    Mutant(
+        "the code is no part of what identifies a run",
+        "stages/provenance.py",
+        'sha256_of({"code": code, **inputs})',
+        "sha256_of(inputs)",
+        "tests/test_provenance.py",
+    ),
+    Mutant(
+        "random labels that generalise reproduce the claim",
+        "stages/paper/claims.py",
+        "return lambda ours: abs(ours - paper) <= allowed + 1e-12",
+        "return lambda ours: True",
+        "tests/paper/test_claims.py",
+    ),
+    Mutant(
+        "a run on a part of the data counts for the whole",
+        "stages/paper/claims.py",
+        "and (whole or claim.any_size)",
+        "and True",
+        "tests/paper/test_claims.py",
+    ),
+    Mutant(
+        "the reproduction check overlooks the seed",
+        "stages/comparison.py",
+        '"corruption", "seed", "parameters"',
+        '"corruption", "parameters"',
+        "tests/test_check.py",
+    ),
+]
+
+
+def main() -> None:
+    """Apply every mutant, or those whose mistake contains a word; print the table; exit with 1 if one survived."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("word", nargs="?", default="", help="only mutants whose mistake contains it")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if arguments.word in mutant.mistake]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        caught = list(pool.map(caught_by, chosen))
+    print("| mistake | file | caught by |\n| --- | --- | --- |")
+    for mutant, test in zip(chosen, caught, strict=True):
+        print(f"| {mutant.mistake} | {mutant.file} | {test or '**nothing**'} |")
+    missed = caught.count(None)
+    print(f"\n{len(chosen) - missed} of {len(chosen)} mistakes caught.")
+    sys.exit(1 if missed else 0)
+
+
+def caught_by(mutant: Mutant) -> str | None:
+    """The first test that fails in a copy of the project with the mutant in it, or None."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(
+            ROOT, copy, ignore=shutil.ignore_patterns(".*", "data", "runs", "checkpoints", "live", "downloads")
+        )
+        shutil.copytree(ROOT / "stages/data", copy / "stages/data")
+        shutil.copytree(ROOT / "tests/data", copy / "tests/data")
+        path = copy / mutant.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(mutant.old) != 1:
+            raise ValueError(f"{mutant.file} has {text.count(mutant.old)} times: {mutant.old}")
+        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests.split()],
+            cwd=copy,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode == 1 and (failed := re.search(r"^FAILED (\S+?)(\[| |$)", done.stdout, re.MULTILINE)):
+        return failed[1].partition("::")[2]
+    if done.returncode == 0:
+        return None
+    raise RuntimeError(f"the tests could not run with the mistake '{mutant.mistake}':\n{done.stdout[-2000:]}")
+
+
+if __name__ == "__main__":
+    main()
