@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from stages.engine.evaluation import per_class_accuracy, predict, predict_all, scores
-from tests.engine.problems import conv_net, random_problem
+from stages.engine.training import train
+from tests.engine.problems import conv_net, random_problem, recipe
 
 
 def test_predictions_do_not_depend_on_the_rest_of_the_batch_nor_on_dropout():
@@ -30,6 +31,8 @@ def test_evaluation_changes_nothing_in_the_model():
 
 def test_scores_are_the_definitions_written_out():
     model, problem = conv_net(), random_problem()
+    # Trained a little on the given labels, so that no two of the accuracies are equal by chance.
+    train(model, problem, recipe(epochs=3))
     predictions = predict_all(model, problem, "float32")
     found = scores(problem, predictions)
     triples = list(
@@ -45,6 +48,8 @@ def test_scores_are_the_definitions_written_out():
     assert found["recovered_true_accuracy"] == pytest.approx(
         sum(guess == true for guess, _, true in corrupted) / len(corrupted)
     )
+    true_share = sum(guess == true for guess, _, true in triples) / len(triples)
+    assert found["train_accuracy"] != pytest.approx(true_share), "the test would not tell them apart"
     assert found["train_loss"] == pytest.approx(predictions.train_losses.double().mean().item())
 
 

@@ -98,6 +98,17 @@ def test_augmentation_changes_the_result_but_not_the_order():
     assert train(conv_net(), plain, recipe()).rows != train(conv_net(), augmented, recipe()).rows
 
 
+def test_every_epoch_and_seed_has_augmentation_draws_of_its_own():
+    def draws(seed, epoch):
+        step = TrainingStep(conv_net(), augmented_problem(), recipe(seed=seed))
+        step.begin_epoch(epoch)
+        return torch.rand(4, generator=step.generator)
+
+    assert torch.equal(draws(0, 1), draws(0, 1))
+    assert not torch.equal(draws(0, 1), draws(0, 2))
+    assert not torch.equal(draws(0, 1), draws(1, 1))
+
+
 def test_the_seed_changes_the_order():
     first, second = (TrainingStep(conv_net(), random_problem(), recipe(seed=seed)) for seed in (0, 1))
     first.begin_epoch(1)
