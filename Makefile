@@ -23,6 +23,9 @@ report: .venv/installed
 	@for set in cifar10:paper cifar100:cifar100 mnist:mnist; do data=$${set%:*}; pipeline=$${set#*:}; \
 	python -m stages.collect --params params.yaml paper/params.yaml paper/$$data.yaml --data data/corrupted/$$data \
 	--runs runs/$$pipeline --out metrics/$$pipeline > /dev/null || exit; done
+	@for data in digits mnist cifar10; do python -m stages.collect_theory --params theory/$$data.yaml \
+	--runs runs/theory/$$data --out metrics/theory/$$data && \
+	python -m stages.plot_theory --metrics metrics/theory/$$data --out plots/theory/$$data || exit; done
 	@python -m stages.parameters --out metrics/parameters.json > /dev/null
 	@python -m stages.claims --out metrics
 	@python -m stages.plot_paper --metrics metrics --out plots/paper

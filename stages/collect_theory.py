@@ -12,7 +12,7 @@ TABLES = {"expressivity": ["conditioning"], "minimum_norm": ["distances", "inter
 
 
 def main() -> None:
-    """Write summary.json, and the tables that the figures are drawn from."""
+    """Write summary.json, and the tables that the figures are drawn from, of what has run so far."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
@@ -20,19 +20,23 @@ def main() -> None:
     arguments = parser.parse_args()
     kernels = config_theory.load_theory(arguments.params).kernel
 
-    summary: dict[str, Any] = {name: read_json(arguments.runs / name / "result.json") for name in TABLES}
+    summary: dict[str, Any] = {}
+    tables: dict[str, list[dict[str, Any]]] = {"search": []}
+    for name, written in TABLES.items():
+        folder = arguments.runs / name
+        if folder.exists():
+            summary[name] = read_json(folder / "result.json")
+        for table in written:
+            tables[table] = read_csv(folder / f"{table}.csv") if folder.exists() else []
     summary["kernel"] = {}
-    trials = []
     for name in kernels:
         folder = arguments.runs / "kernel" / name
-        results = read_json(folder / "result.json")
-        summary["kernel"][name] = {key_of(result): result for result in results}
-        trials += [{"features": name, **row} for row in read_csv(folder / "search.csv")]
+        if folder.exists():
+            summary["kernel"][name] = {key_of(result): result for result in read_json(folder / "result.json")}
+            tables["search"] += [{"features": name, **row} for row in read_csv(folder / "search.csv")]
     write_json(arguments.out / "summary.json", summary)
-    write_csv(arguments.out / "search.csv", trials)
-    for name, tables in TABLES.items():
-        for table in tables:
-            write_csv(arguments.out / f"{table}.csv", read_csv(arguments.runs / name / f"{table}.csv"))
+    for table, rows in tables.items():
+        write_csv(arguments.out / f"{table}.csv", rows)
 
 
 def key_of(result: dict[str, Any]) -> str:

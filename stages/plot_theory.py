@@ -19,7 +19,7 @@ Rows = list[dict[str, Any]]
 
 
 def main() -> None:
-    """Draw every figure from what was collected."""
+    """Draw the figures of what was collected."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -29,10 +29,14 @@ def main() -> None:
     tables = {name: read_csv(arguments.metrics / f"{name}.csv") for name in names}
 
     style()
-    save(expressivity(tables["conditioning"]), arguments.out / "expressivity")
-    save(minimum_norm(tables["distances"], tables["interpolants"]), arguments.out / "minimum_norm")
-    save(random_signs(tables["random_signs"], summary["minimum_norm"]["train_size"]), arguments.out / "random_signs")
-    save(kernels(tables["search"], summary["kernel"]), arguments.out / "kernel")
+    if "expressivity" in summary:
+        save(expressivity(tables["conditioning"]), arguments.out / "expressivity")
+    if "minimum_norm" in summary:
+        size = summary["minimum_norm"]["train_size"]
+        save(minimum_norm(tables["distances"], tables["interpolants"]), arguments.out / "minimum_norm")
+        save(random_signs(tables["random_signs"], size), arguments.out / "random_signs")
+    if summary["kernel"]:
+        save(kernels(tables["search"], summary["kernel"]), arguments.out / "kernel")
 
 
 def expressivity(rows: Rows) -> Figure:

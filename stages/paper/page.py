@@ -108,15 +108,20 @@ def _image(path: Path) -> str:
 def _theory(metrics: Path, plots: Path, links: Links) -> dict[str, Any]:
     """Sections 4 and 5: every number and every picture that the theory stages have written, none where none has."""
     tables = []
-    for path in sorted(metrics.glob("*.json")):
-        values = list(_leaves(read_json(path)))
-        numbers = [
-            (key, Number(as_text(value, key.endswith("error")), "", links.to(f"theory/{path.name}"), key))
-            for key, value in values
-        ]
-        tables.append((path.stem.replace("_", " ").capitalize(), numbers))
-    names = [path.stem for path in sorted(plots.glob("*.png"))]
-    pictures = [(name.replace("_", " ").capitalize(), _image(plots / name)) for name in names]
+    for path in sorted(metrics.glob("*/summary.json")):
+        name = path.parent.name
+        for part, values in read_json(path).items():
+            numbers = [
+                (key, Number(as_text(value, key.endswith("error")), "", links.to(f"theory/{name}/{path.name}"), key))
+                for key, value in _leaves(values)
+                if not isinstance(value, list)
+            ]
+            if numbers:
+                tables.append((f"{name}: {part.replace('_', ' ')}", numbers))
+    pictures = [
+        (f"{path.parent.name}: {path.stem.replace('_', ' ')}", _image(path.with_suffix("")))
+        for path in sorted(plots.glob("*/*.png"))
+    ]
     return {"tables": tables, "pictures": pictures}
 
 

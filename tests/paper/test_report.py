@@ -208,15 +208,18 @@ def test_a_page_without_any_result_says_so(tmp_path):
 
 
 def test_the_theory_has_a_section_where_it_has_run(results, tmp_path):
-    write_json(tmp_path / "metrics/theory/kernels.json", {"mnist": {"train_size": 60000, "test_error": 0.0122}})
+    write_json(
+        tmp_path / "metrics/theory/mnist/summary.json",
+        {"kernel": {"pixels": {"train_size": 60000, "test_error": 0.0122}}},
+    )
     picture = next((results / "plots/paper").glob("*.png")).read_bytes()
-    (tmp_path / "plots/theory").mkdir(parents=True)
-    (tmp_path / "plots/theory/kernel_norms.png").write_bytes(picture)
+    (tmp_path / "plots/theory/mnist").mkdir(parents=True)
+    (tmp_path / "plots/theory/mnist/kernel_norms.png").write_bytes(picture)
     page = Page(html_of(tmp_path))
-    assert "mnist.train_size 60,000 mnist.test_error 1.22%" in page.text
-    assert [image["alt"] for image in page.all("img")] == ["Chart: Kernel norms"]
+    assert "pixels.train_size 60,000 pixels.test_error 1.22%" in page.text
+    assert [image["alt"] for image in page.all("img")] == ["Chart: mnist: kernel norms"]
     assert {"href": "#theory"} in page.all("a")
-    assert "metrics/theory/kernels.json" in [a["href"] for a in page.all("a")]
+    assert "metrics/theory/mnist/summary.json" in [a["href"] for a in page.all("a")]
 
 
 def test_the_stage_writes_the_same_page_twice(results, tmp_path, run_stage):
