@@ -193,9 +193,16 @@ def _data_of(run: Mapping[str, Any]) -> str:
 
 
 def _bound_text(claim: Claim) -> str | None:
-    if claim.at_most is not None:
-        return f"at most {claim.at_most:g}"
-    return f"at least {claim.at_least:g}" if claim.at_least is not None else None
+    bound = claim.at_least if claim.at_most is None else claim.at_most
+    if bound is None:
+        return None
+    share = claim.kind == "bound" and _is_share(claim.groups[0][0])
+    return f"at {'least' if claim.at_most is None else 'most'} {f'{100 * bound:g}%' if share else f'{bound:g}'}"
+
+
+def _is_share(path: str) -> bool:
+    """Whether the metric at a path is a share in [0, 1], which people read in percent."""
+    return any(part in path.rpartition("/")[2] for part in ("accuracy", "error", "changed"))
 
 
 def interval_of_mean(values: list[float]) -> list[float] | None:
@@ -298,9 +305,11 @@ def table(verdicts: list[dict[str, Any]]) -> str:
 
 
 def _shown(value: Any, verdict: Mapping[str, Any]) -> str:
-    """A number as a person writes it: accuracies and shares in percent, counts whole, ratios with two digits."""
+    """A number as a person writes it: shares in percent, counts whole, small numbers by their order of magnitude."""
     if value is None or isinstance(value, str):
         return value or ""
-    if any(part in verdict["metric"][0] for part in ("accuracy", "error", "changed")) and verdict["kind"] != "ratio":
+    if _is_share(verdict["metric"][0]) and verdict["kind"] != "ratio":
         return f"{100 * value:.2f}%"
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.2f}"
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.1e}"
