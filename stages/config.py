@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -102,6 +102,13 @@ class Grid(Section):
     corruptions: Names
 
 
+class Resources(Section):
+    """What one stage takes of a machine: whole CPU cores, and a share of one GPU's memory. It changes no result."""
+
+    cores: Annotated[int, Field(ge=0)] = 0
+    gpu: Share = 0.0
+
+
 class Block(Section):
     """A block of the paper's grid: every architecture on every corruption under every variant."""
 
@@ -144,6 +151,7 @@ class Parameters(Section):
     archs: dict[str, Arch]
     grid: Grid | None = None
     paper: Paper | None = None
+    resources: dict[str, Resources] = {}
 
     def recipe(self, arch: str) -> Arch:
         """The recipe of an architecture. Raises UsageError where params.yaml has none."""
@@ -227,6 +235,17 @@ def load(*paths: Path) -> Parameters:
     return parameters
 
 
+def resources(*paths: Path) -> dict[str, Resources]:
+    """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
+    section: dict[str, Any] = {}
+    for path in paths:
+        section = _overlaid(section, _read(path).get("resources") or {})
+    try:
+        return TypeAdapter(dict[str, Resources]).validate_python(section)
+    except ValidationError as error:
+        raise UsageError(f"{_sentence(error, 'resources')} ({' with '.join(map(str, paths))})") from None
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The sections of one file."""
     try:
@@ -290,14 +309,15 @@ def _require_input_sizes(parameters: Parameters) -> None:
             )
 
 
-def _sentence(error: ValidationError) -> str:
-    """One sentence for the first problem: the key, what was found, what is allowed."""
+def _sentence(error: ValidationError, *section: str) -> str:
+    """One sentence for the first problem, perhaps in a section alone: the key, what was found, what is allowed."""
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    location = (*section, *problem["loc"])
+    key = ".".join(str(part) for part in location)
     found = problem.get("input")
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1])
-        hint = did_you_mean(str(problem["loc"][-1]), known)
+        known = _keys_at(location[:-1])
+        hint = did_you_mean(str(location[-1]), known)
         return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{key}: missing"
@@ -322,6 +342,7 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "regularizers": Regularizers,
         "grid": Grid,
         "archs": Arch,
+        "resources": Resources,
         "paper": Block if len(location) > 1 else Paper,
     }
     section: type[Section] = sections[str(location[0])] if location else Parameters
