@@ -1,22 +1,34 @@
 """What DVC and the runner cost: seconds per stage that does nothing, and the gain where stages take their time.
 
 `python -m benchmarks.dvc_overhead` makes temporary repositories of trivial stages, runs them serially with `dvc repro`
-and side by side with `stages.run`, and writes a Markdown table to benchmarks/results/.
+and side by side with `stages.run`, and writes a Markdown table to benchmarks/results/. CPU seconds are those of all
+processes together; where other work keeps the machine busy they hold, and wall-clock seconds do not.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from stages.files import write_text
 from stages.parallel.machine import available_cores
 
 DVC = (sys.executable, "-m", "dvc")
+RUNNER = (sys.executable, "-m", "stages.run")
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Cost(NamedTuple):
+    """A command, and the wall-clock and CPU seconds that it took."""
+
+    command: str
+    seconds: float
+    cpu: float
 
 
 def main() -> None:
@@ -33,30 +45,30 @@ def main() -> None:
     lines = [
         f"{available_cores()} cores; load before {os.getloadavg()[0]:.1f}.",
         "",
-        "| stages | dvc.yaml files | command | seconds | per stage |",
-        "| ---: | ---: | --- | ---: | ---: |",
+        "| stages | dvc.yaml files | command | seconds | per stage | CPU per stage |",
+        "| ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     print("\n".join(lines), flush=True)
 
-    def record(stages: int, files: int, command: str, seconds: float, note: str = "") -> None:
-        row = f"| {stages} | {files} | {command} | {seconds:.1f} | {seconds / stages:.2f}{note} |"
+    def record(stages: int, files: int, cost: Cost, note: str = "") -> None:
+        row = f"| {stages} | {files} | {cost.command}{note} | {cost.seconds:.1f} "
+        row += f"| {cost.seconds / stages:.2f} | {cost.cpu / stages:.2f} |"
         lines.append(row)
         print(row, flush=True)
         write_text(arguments.out, "\n".join(lines) + "\n")
 
     for stages in arguments.stages:
         for files in arguments.files:
-            for command, seconds in trivial(stages, files, arguments.wide):
-                record(stages, files, command, seconds)
-    serial = None
-    for command, seconds in sleeping(arguments.sleepers, arguments.seconds, arguments.wide):
-        serial = serial or seconds
-        label = f"{command}, stages of {arguments.seconds:g} s"
-        record(arguments.sleepers, 1, label, seconds, f" ({serial / seconds:.1f}x)")
+            for cost in trivial(stages, files, arguments.wide):
+                record(stages, files, cost)
+    costs = sleeping(arguments.sleepers, arguments.seconds, arguments.wide)
+    for cost in costs:
+        gain = costs[0].seconds / cost.seconds
+        record(arguments.sleepers, 1, cost, f", stages of {arguments.seconds:g} s: {gain:.1f}x as fast")
 
 
-def trivial(stages: int, files: int, wide: list[int]) -> list[tuple[str, float]]:
-    """Commands and their seconds on stages that do nothing."""
+def trivial(stages: int, files: int, wide: list[int]) -> list[Cost]:
+    """What commands cost on stages that do nothing."""
     found = []
     for jobs in [1, *wide]:
         with tempfile.TemporaryDirectory() as folder:
@@ -64,15 +76,15 @@ def trivial(stages: int, files: int, wide: list[int]) -> list[tuple[str, float]]
             found.append(timed(Path(folder), jobs, targets))
             if jobs == 1:
                 found += [
-                    ("dvc status", seconds(Path(folder), *DVC, "status", "--quiet")),
-                    ("dvc repro, nothing to do", seconds(Path(folder), *DVC, "repro", *targets)),
-                    ("stages.run, nothing to do", seconds(Path(folder), sys.executable, "-m", "stages.run", *targets)),
+                    measure(Path(folder), "dvc status", *DVC, "status", "--quiet"),
+                    measure(Path(folder), "dvc repro, nothing to do", *DVC, "repro", *targets),
+                    measure(Path(folder), "stages.run, nothing to do", *RUNNER, *targets),
                 ]
     return found
 
 
-def sleeping(stages: int, duration: float, wide: list[int]) -> list[tuple[str, float]]:
-    """Serial and parallel seconds on stages that sleep."""
+def sleeping(stages: int, duration: float, wide: list[int]) -> list[Cost]:
+    """What serial and parallel runs cost on stages that sleep."""
     found = []
     for jobs in [1, *wide]:
         with tempfile.TemporaryDirectory() as folder:
@@ -80,12 +92,11 @@ def sleeping(stages: int, duration: float, wide: list[int]) -> list[tuple[str, f
     return found
 
 
-def timed(folder: Path, jobs: int, targets: list[str]) -> tuple[str, float]:
-    """`dvc repro` for one job, the runner for more, and the seconds it took."""
+def timed(folder: Path, jobs: int, targets: list[str]) -> Cost:
+    """`dvc repro` for one job, the runner for more."""
     if jobs == 1:
-        return "dvc repro", seconds(folder, *DVC, "repro", *targets)
-    command = (sys.executable, "-m", "stages.run", "--jobs", str(jobs), *targets)
-    return f"stages.run --jobs {jobs}", seconds(folder, *command)
+        return measure(folder, "dvc repro", *DVC, "repro", *targets)
+    return measure(folder, f"stages.run --jobs {jobs}", *RUNNER, "--jobs", str(jobs), *targets)
 
 
 def repository(folder: Path, stages: int, files: int, command: str) -> list[str]:
@@ -107,12 +118,13 @@ def repository(folder: Path, stages: int, files: int, command: str) -> list[str]
     return targets
 
 
-def seconds(folder: Path, *command: str) -> float:
-    """The wall-clock seconds of a command that must succeed."""
+def measure(folder: Path, name: str, *command: str) -> Cost:
+    """The cost of a command that must succeed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_SITE_CACHE_DIR": str(folder / "site")}
-    start = time.monotonic()
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return time.monotonic() - start
+    seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(name, seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 if __name__ == "__main__":
