@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -102,6 +102,13 @@ class Grid(Section):
     corruptions: Names
 
 
+class Resources(Section):
+    """What one stage takes of a machine: whole CPU cores, and a share of one GPU's memory. It changes no result."""
+
+    cores: Annotated[int, Field(ge=0)] = 0
+    gpu: Share = 0.0
+
+
 class Block(Section):
     """A block of the paper's grid: every architecture on every corruption under every variant."""
 
@@ -145,6 +152,7 @@ class Parameters(Section):
     grid: Grid | None = None
     paper: Paper | None = None
     theory: dict[str, Any] | None = None  # validated by config_theory.py, on which no training depends
+    resources: dict[str, Resources] = {}
 
     def recipe(self, arch: str) -> Arch:
         """The recipe of an architecture. Raises UsageError where params.yaml has none."""
@@ -237,6 +245,17 @@ def load(*paths: Path) -> Parameters:
     return parameters
 
 
+def resources(*paths: Path) -> dict[str, Resources]:
+    """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
+    section: dict[str, Any] = {}
+    for path in paths:
+        section = _overlaid(section, _read(path).get("resources") or {})
+    try:
+        return TypeAdapter(dict[str, Resources]).validate_python(section)
+    except ValidationError as error:
+        raise UsageError(f"{sentence(error, Parameters, 'resources')} ({' with '.join(map(str, paths))})") from None
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The sections of one file."""
     try:
@@ -300,14 +319,15 @@ def _require_input_sizes(parameters: Parameters) -> None:
             )
 
 
-def sentence(error: ValidationError, root: type[Section] = Parameters) -> str:
-    """One sentence for the first problem: the key, what was found, what is allowed."""
+def sentence(error: ValidationError, root: type[Section] = Parameters, *section: str) -> str:
+    """One sentence for the first problem, perhaps in a section alone: the key, what was found, what is allowed."""
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    location = (*section, *problem["loc"])
+    key = ".".join(str(part) for part in location)
     found = problem.get("input")
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1], root)
-        hint = did_you_mean(str(problem["loc"][-1]), known)
+        known = _keys_at(location[:-1], root)
+        hint = did_you_mean(str(location[-1]), known)
         return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{key}: missing"

@@ -285,3 +285,23 @@ def test_a_later_files_keys_replace_an_earlier_ones(tmp_path, write_parameters):
     over.write_text("train: {epochs: 9}\ndataset: {name: mnist}\n")
     parameters = config.load(base, over)
     assert (parameters.train.epochs, parameters.train.seed, parameters.dataset.name) == (9, 4, "mnist")
+
+
+def test_a_share_of_the_machine_is_allowed_and_the_last_file_counts(write_parameters, tmp_path):
+    first = write_parameters({"resources": {"train@*": {"gpu": 0.5, "cores": 2}}})
+    assert config.load(first).resources["train@*"].gpu == 0.5
+    second = tmp_path / "second.yaml"
+    second.write_text("resources: {'train@*': {gpu: 0.25}}\n")
+    share = config.resources(first, second)["train@*"]
+    assert (share.gpu, share.cores) == (0.25, 2)
+
+
+@pytest.mark.parametrize("share", [{"gpu": 1.5}, {"cores": -1}, {"cores": 0.5}, {"memory": 1}])
+def test_an_impossible_share_is_refused_alike_with_and_without_the_other_sections(write_parameters, share):
+    path = write_parameters({"resources": {"train": share}})
+    messages = set()
+    for read in (config.load, config.resources):
+        with pytest.raises(UsageError, match=rf"^resources\.train\.{next(iter(share))}: ") as failure:
+            read(path)
+        messages.add(str(failure.value))
+    assert len(messages) == 1

@@ -1,0 +1,131 @@
+"""What DVC and the runner cost: seconds per stage that does nothing, and the gain where stages take their time.
+
+`python -m benchmarks.dvc_overhead` makes temporary repositories of trivial stages, runs them serially with `dvc repro`
+and side by side with `stages.run`, and writes a Markdown table to benchmarks/results/. CPU seconds are those of all
+processes together; where other work keeps the machine busy they hold, and wall-clock seconds do not.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.files import write_text
+from stages.parallel.machine import available_cores
+
+DVC = (sys.executable, "-m", "dvc")
+RUNNER = (sys.executable, "-m", "stages.run")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Cost(NamedTuple):
+    """A command, and the wall-clock and CPU seconds that it took."""
+
+    command: str
+    seconds: float
+    cpu: float
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stages", type=int, nargs="+", default=[100, 500], help="that do nothing")
+    parser.add_argument("--wide", type=int, nargs="+", default=[4, 8], help="at once")
+    parser.add_argument("--files", type=int, nargs="+", default=[1, 10], help="dvc.yaml files they are spread over")
+    parser.add_argument("--sleepers", type=int, default=16, help="stages that sleep")
+    parser.add_argument("--seconds", type=float, default=10.0, help="that they sleep")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/dvc_overhead.md"))
+    arguments = parser.parse_args()
+
+    lines = [
+        f"{available_cores()} cores; load before {os.getloadavg()[0]:.1f}.",
+        "",
+        "| stages | dvc.yaml files | command | seconds | per stage | CPU per stage |",
+        "| ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    print("\n".join(lines), flush=True)
+
+    def record(stages: int, files: int, cost: Cost, note: str = "") -> None:
+        row = f"| {stages} | {files} | {cost.command}{note} | {cost.seconds:.1f} "
+        row += f"| {cost.seconds / stages:.2f} | {cost.cpu / stages:.2f} |"
+        lines.append(row)
+        print(row, flush=True)
+        write_text(arguments.out, "\n".join(lines) + "\n")
+
+    for stages in arguments.stages:
+        for files in arguments.files:
+            for cost in trivial(stages, files, arguments.wide):
+                record(stages, files, cost)
+    costs = sleeping(arguments.sleepers, arguments.seconds, arguments.wide)
+    for cost in costs:
+        gain = costs[0].seconds / cost.seconds
+        record(arguments.sleepers, 1, cost, f", stages of {arguments.seconds:g} s: {gain:.1f}x as fast")
+
+
+def trivial(stages: int, files: int, wide: list[int]) -> list[Cost]:
+    """What commands cost on stages that do nothing."""
+    found = []
+    for jobs in [1, *wide]:
+        with tempfile.TemporaryDirectory() as folder:
+            targets = repository(Path(folder), stages, files, "true")
+            found.append(timed(Path(folder), jobs, targets))
+            if jobs == 1:
+                found += [
+                    measure(Path(folder), "dvc status", *DVC, "status", "--quiet"),
+                    measure(Path(folder), "dvc repro, nothing to do", *DVC, "repro", *targets),
+                    measure(Path(folder), "stages.run, nothing to do", *RUNNER, *targets),
+                ]
+    return found
+
+
+def sleeping(stages: int, duration: float, wide: list[int]) -> list[Cost]:
+    """What serial and parallel runs cost on stages that sleep."""
+    found = []
+    for jobs in [1, *wide]:
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(timed(Path(folder), jobs, repository(Path(folder), stages, 1, f"sleep {duration:g}")))
+    return found
+
+
+def timed(folder: Path, jobs: int, targets: list[str]) -> Cost:
+    """`dvc repro` for one job, the runner for more."""
+    if jobs == 1:
+        return measure(folder, "dvc repro", *DVC, "repro", *targets)
+    return measure(folder, f"stages.run --jobs {jobs}", *RUNNER, "--jobs", str(jobs), *targets)
+
+
+def repository(folder: Path, stages: int, files: int, command: str) -> list[str]:
+    """A repository of stages that depend on a common one, in so many pipeline files; return these."""
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
+    (folder / "first.txt").write_text("first\n")
+    targets = []
+    for number in range(files):
+        names = "".join(f"      - n{each}\n" for each in range(number, stages, files))
+        path = folder / f"part{number}/dvc.yaml"
+        path.parent.mkdir()
+        path.write_text(
+            f"stages:\n  s:\n    matrix:\n      name:\n{names}"
+            f"    cmd: {command}; echo ${{item.name}} > ${{item.name}}\n"
+            "    deps:\n    - ../first.txt\n    outs:\n    - ${item.name}\n"
+        )
+        targets.append(path.relative_to(folder).as_posix())
+    return targets
+
+
+def measure(folder: Path, name: str, *command: str) -> Cost:
+    """The cost of a command that must succeed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_SITE_CACHE_DIR": str(folder / "site")}
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(name, seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+if __name__ == "__main__":
+    main()

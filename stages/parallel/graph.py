@@ -1,0 +1,60 @@
+"""The pipeline as `dvc repro` plans it, asked of DVC itself: which stages, in which order, which are out of date.
+
+DVC's command line gives one target's graph only (`dvc dag --dot`) and no order, so this uses the functions with which
+`dvc repro` plans; the version of DVC is pinned, and tests compare both.
+"""
+
+import io
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+
+from stages.errors import DataError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage by the name that `dvc repro` takes, the stages it waits for, and the folder of its pipeline file."""
+
+    name: str
+    needs: tuple[str, ...]
+    folder: Path
+
+
+def planned_stages(targets: Sequence[str]) -> list[Stage]:
+    """The stages that `dvc repro TARGETS` would visit, in its order: every stage comes after those it needs.
+
+    Raises DataError, in DVC's words, where there is no such target or a pipeline file is wrong.
+    """
+    with _repository() as repo:
+        graph = get_active_graph(repo.index.graph)
+        order = plan_repro(graph, collect_stages(repo, targets))
+        return [
+            Stage(
+                stage.addressing, tuple(need.addressing for need in graph.successors(stage)), Path(stage.relpath).parent
+            )
+            for stage in order
+        ]
+
+
+def outdated(names: Collection[str]) -> set[str]:
+    """Which of these stages `dvc repro` would run or restore if it came to them now."""
+    # By the index, which is read once: collecting a target reads its pipeline file again, two seconds for the paper's.
+    with _repository() as repo:
+        return {stage.addressing for stage in repo.index.stages if stage.addressing in names and stage.changed()}
+
+
+@contextmanager
+def _repository() -> Iterator[Repo]:
+    """The repository, locked; waits for other DVC processes as `dvc --wait-for-lock` does."""
+    try:
+        # DVC's progress bars would run into the live view.
+        with redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+            yield repo
+    except DvcException as error:
+        raise DataError(str(error)) from None
