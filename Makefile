@@ -6,7 +6,7 @@ GRID := --params params.yaml paper/params.yaml paper/cifar10.yaml
 
 .PHONY: demo repro paper budget report test lint check mutants bench
 demo: .venv/installed
-	dvc repro demo/dvc.yaml theory/dvc.yaml:plot@digits
+	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
 	@cat demo/metrics/table.md
 
 repro: .venv/installed
