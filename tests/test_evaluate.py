@@ -18,9 +18,9 @@ archs: {mlp_1x512: {lr: 0.01}}
 """
 
 CONTRACT = set(
-    "arch dataset corruption seed parameters epochs steps train_accuracy train_loss test_accuracy test_loss fitted "
-    "epochs_to_fit steps_to_loss_0_1 steps_to_loss_0_01 best_test_accuracy best_test_epoch clean_subset_accuracy "
-    "corrupted_subset_accuracy recovered_true_accuracy diverged".split()
+    "arch dataset corruption seed parameters train_size epochs steps train_accuracy train_loss test_accuracy test_loss "
+    "fitted epochs_to_fit steps_to_loss_0_1 steps_to_loss_0_01 best_test_accuracy best_test_epoch "
+    "clean_subset_accuracy corrupted_subset_accuracy recovered_true_accuracy diverged".split()
 )
 
 

@@ -236,6 +236,10 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if arguments.word in mutant.mistake]
     with ThreadPoolExecutor(arguments.jobs) as pool:
+        # A test that fails anyway catches nothing.
+        for tests, name in pool.map(lambda tests: (tests, first_failure(ROOT, tests)), {each.tests for each in chosen}):
+            if name:
+                raise RuntimeError(f"{tests}: {name} fails without any mistake")
         caught = list(pool.map(caught_by, chosen))
     print("| mistake | file | caught by |\n| --- | --- | --- |")
     for mutant, test in zip(chosen, caught, strict=True):
@@ -259,18 +263,23 @@ def caught_by(mutant: Mutant) -> str | None:
         if text.count(mutant.old) != 1:
             raise ValueError(f"{mutant.file} has {text.count(mutant.old)} times: {mutant.old}")
         path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests.split()],
-            cwd=copy,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-        )
+        return first_failure(copy, mutant.tests)
+
+
+def first_failure(project: Path, tests: str) -> str | None:
+    """The first of these tests that fails in the project, or None."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests.split()],
+        cwd=project,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode == 1 and (failed := re.search(r"^FAILED (\S+?)(\[| |$)", done.stdout, re.MULTILINE)):
         return failed[1].partition("::")[2]
     if done.returncode == 0:
         return None
-    raise RuntimeError(f"the tests could not run with the mistake '{mutant.mistake}':\n{done.stdout[-2000:]}")
+    raise RuntimeError(f"{tests} could not run:\n{done.stdout[-2000:]}")
 
 
 if __name__ == "__main__":
