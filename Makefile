@@ -32,7 +32,7 @@ report: .venv/installed
 	@python -m stages.report
 
 test: .venv/installed
-	pytest -q
+	pytest -q --numprocesses auto --dist loadfile
 
 lint: .venv/installed
 	ruff format --check . && ruff check . && mypy
