@@ -2,13 +2,19 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro test check bench
+.PHONY: demo repro publish pull-results test check bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml
 	@cat demo/metrics/table.md
 
 repro: .venv/installed
 	dvc repro
+
+publish: .venv/installed
+	dvc push --run-cache
+
+pull-results: .venv/installed
+	dvc pull --allow-missing
 
 test: .venv/installed
 	pytest -q
