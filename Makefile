@@ -4,7 +4,7 @@ JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 GRID := --params params.yaml paper/params.yaml paper/cifar10.yaml
 
-.PHONY: demo repro paper budget report test lint check mutants bench
+.PHONY: demo repro paper budget report publish pull-results test lint check mutants bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
 	@cat demo/metrics/table.md
@@ -23,13 +23,19 @@ report: .venv/installed
 	@for set in cifar10:paper cifar100:cifar100 mnist:mnist; do data=$${set%:*}; pipeline=$${set#*:}; \
 	python -m stages.collect --params params.yaml paper/params.yaml paper/$$data.yaml --data data/corrupted/$$data \
 	--runs runs/$$pipeline --out metrics/$$pipeline > /dev/null || exit; done
-	@for data in digits mnist cifar10; do python -m stages.collect_theory --params theory/$$data.yaml \
-	--runs runs/theory/$$data --out metrics/theory/$$data && \
-	python -m stages.plot_theory --metrics metrics/theory/$$data --out plots/theory/$$data || exit; done
+	@for data in digits mnist cifar10; do test ! -d runs/theory/$$data || \
+	{ python -m stages.collect_theory --params theory/$$data.yaml --runs runs/theory/$$data --out metrics/theory/$$data && \
+	python -m stages.plot_theory --metrics metrics/theory/$$data --out plots/theory/$$data; } || exit; done
 	@python -m stages.parameters --out metrics/parameters.json > /dev/null
 	@python -m stages.claims --out metrics
 	@python -m stages.plot_paper --metrics metrics --out plots/paper
 	@python -m stages.report
+
+publish: .venv/installed
+	dvc push --run-cache
+
+pull-results: .venv/installed
+	dvc pull --allow-missing
 
 test: .venv/installed
 	pytest -q --numprocesses auto --dist loadfile

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from stages.parallel.graph import planned_stages
 from stages.parallel.machine import available_cores
-from tests.pipeline_helpers import ROOT, Copy, errors, stages_run, wait_until
+from tests.pipeline_helpers import ROOT, Copy, copy_of_project, errors, stages_run, wait_until
 
 # A file appears, for at most twenty seconds.
 AWAIT = "for i in $(seq 400); do test -e {0} && break; sleep 0.05; done; test -e {0}"
@@ -74,8 +74,8 @@ def account(output):
     return output.splitlines()[-1]
 
 
-def lock(copy):
-    return YAML(typ="safe").load(copy.folder / "dvc.lock")
+def lock(copy, name="dvc.lock"):
+    return YAML(typ="safe").load(copy.folder / name)
 
 
 def diamond(**changed):
@@ -136,6 +136,19 @@ def test_targets_are_those_of_dvc_repro(repository, monkeypatch):
 def test_a_wrong_argument_is_one_sentence(repository, arguments, words):
     (message,) = errors(repository(diamond(), {"seed": 1}).run(*runner(*arguments), succeeds=False))
     assert words in message
+
+
+@pytest.mark.slow
+def test_the_demo_four_wide_has_the_bytes_of_a_serial_one(tmp_path, monkeypatch):
+    """Three minutes serially and less at once: `pytest -m slow tests/test_run.py`."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    serial, parallel = (copy_of_project(tmp_path / name / "project") for name in ("serial", "parallel"))
+    serial.dvc("repro", "demo/dvc.yaml")
+    parallel.run(*runner("--jobs", "4", "demo/dvc.yaml"))
+    outputs = ("data", "runs", "demo/metrics", "demo/plots", ".dvc/cache/files")
+    assert len(parallel.hashes("runs")) >= 12
+    assert parallel.hashes(*outputs) == serial.hashes(*outputs)
+    assert lock(parallel, "demo/dvc.lock") == lock(serial, "demo/dvc.lock")
 
 
 def test_stages_run_at_once(repository):

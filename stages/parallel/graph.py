@@ -5,16 +5,21 @@ DVC's command line gives one target's graph only (`dvc dag --dot`) and no order,
 """
 
 import io
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
 from stages.errors import DataError
+
+# A killed process keeps its locks until the system's first process has noted its end, within a few seconds.
+SECONDS_OF_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ def planned_stages(targets: Sequence[str]) -> list[Stage]:
 
     Raises DataError, in DVC's words, where there is no such target or a pipeline file is wrong.
     """
-    with _repository() as repo:
+    with _in_a_sentence(), _repository() as repo:
         graph = get_active_graph(repo.index.graph)
         order = plan_repro(graph, collect_stages(repo, targets))
         return [
@@ -43,7 +48,22 @@ def planned_stages(targets: Sequence[str]) -> list[Stage]:
 
 
 def outdated(names: Collection[str]) -> set[str]:
-    """Which of these stages `dvc repro` would run or restore if it came to them now."""
+    """Which of these stages `dvc repro` would run or restore if it came to them now.
+
+    Raises DataError where another DVC process is at work on them.
+    """
+    deadline = time.monotonic() + SECONDS_OF_PATIENCE
+    with _in_a_sentence():
+        while True:
+            try:
+                return _outdated(names)
+            except LockError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+
+def _outdated(names: Collection[str]) -> set[str]:
     # By the index, which is read once: collecting a target reads its pipeline file again, two seconds for the paper's.
     with _repository() as repo:
         return {stage.addressing for stage in repo.index.stages if stage.addressing in names and stage.changed()}
@@ -52,9 +72,15 @@ def outdated(names: Collection[str]) -> set[str]:
 @contextmanager
 def _repository() -> Iterator[Repo]:
     """The repository, locked; waits for other DVC processes as `dvc --wait-for-lock` does."""
+    # DVC's progress bars would run into the live view.
+    with redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+        yield repo
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """DVC's errors as ours."""
     try:
-        # DVC's progress bars would run into the live view.
-        with redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo, lock_repo(repo):
-            yield repo
+        yield
     except DvcException as error:
         raise DataError(str(error)) from None

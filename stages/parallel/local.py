@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 
+from stages.errors import DataError
 from stages.parallel.graph import outdated
 from stages.parallel.machine import Machine, Share
 from stages.parallel.pool import Ended, Pool
@@ -47,7 +48,11 @@ def run(
 def _settle_doubts(schedule: Schedule) -> None:
     """Ask DVC about many doubtful stages at once; those that are up to date may make others doubtful."""
     while len(doubtful := schedule.doubtful()) >= WORTH_ASKING:
-        schedule.confirm(doubtful, outdated(doubtful))
+        try:
+            changed = outdated(doubtful)
+        except DataError:  # no reason to end what runs; each stage's own `dvc repro` will say what is wrong
+            changed = set(doubtful)
+        schedule.confirm(doubtful, changed)
 
 
 def _start(schedule: Schedule, machine: Machine, shares: Mapping[str, Share], view: View, pool: Pool) -> None:
