@@ -19,7 +19,7 @@ from stages.errors import DataError, UsageError
 from stages.paper.claims import load_claims
 from tests.conftest import ROOT
 
-quick = settings(max_examples=150, deadline=None, derandomize=True)
+quick = settings(max_examples=100, deadline=None, derandomize=True)
 slow = settings(max_examples=40, deadline=None, derandomize=True)
 
 VALUES = st.one_of(
