@@ -2,7 +2,6 @@
 PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-GRID := --params params.yaml paper/params.yaml paper/cifar10.yaml
 
 .PHONY: demo repro paper budget report publish pull-results test lint check mutants bench
 demo: .venv/installed
@@ -16,7 +15,8 @@ paper: budget
 	python -m stages.run --jobs $(JOBS) paper/dvc.yaml
 
 budget: .venv/installed
-	@python -m stages.budget $(GRID) --runs runs/paper
+	@for set in cifar10:paper cifar100:cifar100 mnist:mnist; do python -m stages.budget \
+	--params params.yaml paper/params.yaml paper/$${set%:*}.yaml --runs runs/$${set#*:} || exit; done
 
 # From whatever has run so far, without DVC, which would run the rest first.
 report: .venv/installed

@@ -117,6 +117,10 @@ class Block(Section):
     corruptions: Names
     variants: Names
 
+    def planned_runs(self, seeds: list[int]) -> list["PlannedRun"]:
+        """Every run of the block for every seed."""
+        return [PlannedRun(*run) for run in itertools.product(self.archs, self.corruptions, self.variants, seeds)]
+
 
 class Paper(Section):
     """The paper's grid: the corruptions of each data set, blocks of runs by name, no run twice, and their seeds."""
@@ -165,21 +169,16 @@ class Parameters(Section):
     def planned_runs(self) -> list[PlannedRun]:
         """Every run of the pipeline on this data set; collectors read these, never what an older grid left behind."""
         if self.paper:
-            return [
-                PlannedRun(*run, seed)
-                for block in self.paper.runs.values()
-                if block.dataset == self.dataset.name
-                for run in itertools.product(block.archs, block.corruptions, block.variants)
-                for seed in self.paper.seeds
-            ]
+            blocks = (block for block in self.paper.runs.values() if block.dataset == self.dataset.name)
+            return [run for block in blocks for run in block.planned_runs(self.paper.seeds)]
         corruptions: list[str | None] = [*self.grid.corruptions] if self.grid else [None]
         return [PlannedRun(arch, corruption) for arch in self.train.archs for corruption in corruptions]
 
     def of_run(self, run: PlannedRun) -> "Parameters":
         """These parameters with the run's variant and seed in them.
 
-        A variant is `plain`, or joined by `+`: weight_decay, random_crop, augmentation and batch_size-N. Raises
-        UsageError for another.
+        A variant is `plain`, or joined by `+`: weight_decay, random_crop, augmentation and batch_size-N. It says all of
+        the run's regularisers, whatever the section `regularizers` has. Raises UsageError for another.
         """
         train = {} if run.seed is None else {"seed": run.seed}
         regularizers: dict[str, bool] = {}
@@ -197,7 +196,7 @@ class Parameters(Section):
         return self.model_copy(
             update={
                 "train": self.train.model_copy(update=train),
-                "regularizers": self.regularizers.model_copy(update=regularizers),
+                "regularizers": Regularizers(**regularizers) if run.variant else self.regularizers,
             }
         )
 

@@ -54,7 +54,7 @@ def expressivity(rows: Rows) -> Figure:
     for axes in (left, right):
         axes.set(xlabel="points n", xscale="log", yscale="log")
         axes.legend(fontsize=8)
-    figure.suptitle("A two-layer network with 2n + d weights fits anything (Theorem 1)", fontsize=12)
+    figure.suptitle("A two-layer network with 2n + d weights and any labels (Theorem 1)", fontsize=12)
     return figure
 
 
@@ -70,7 +70,7 @@ def minimum_norm(distances: Rows, interpolants: Rows) -> Figure:
         [row["norm"] for row in interpolants], [100 * row["test_error"] for row in interpolants], "o-", color=BLUE
     )
     right.set(xlabel="norm of the interpolant (leftmost: the least)", ylabel="test error (%)", ylim=(0, None))
-    figure.suptitle("Gradient descent finds the interpolant of least norm (section 5)", fontsize=12)
+    figure.suptitle("Gradient descent from zero and the interpolant of least norm (section 5)", fontsize=12)
     return figure
 
 
@@ -86,7 +86,7 @@ def random_signs(rows: Rows, train_size: int) -> Figure:
     axes.axvline(train_size, color=GREY, alpha=0.4)
     axes.set(xlabel="random features D (line: D = n)", xscale="log", ylim=(0, 1.04))
     axes.legend(fontsize=8)
-    axes.set_title("Random signs are fitted from D = n on", loc="left", fontsize=11)
+    axes.set_title("Fit of random signs", loc="left", fontsize=11)
     return figure
 
 

@@ -1,12 +1,11 @@
 """Stage report: one HTML page with the claims, figures and tables of the paper beside what has run so far."""
 
 import argparse
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 
+from stages.config import Paper
 from stages.errors import UsageError, run_stage
 from stages.files import write_text
 from stages.paper.page import build_page
@@ -23,20 +22,19 @@ def main() -> None:
     if not arguments.grid.exists():
         raise UsageError(f"--grid: no such file '{arguments.grid}'; expected the grid's parameters, paper/params.yaml")
     document = YAML(typ="safe", pure=True).load(arguments.grid.read_text(encoding="utf-8"))
-    page = build_page(arguments.metrics, arguments.plots, arguments.out, targets(document["paper"]))
+    grid = Paper.model_validate(document["paper"])
+    page = build_page(arguments.metrics, arguments.plots, arguments.out, targets(grid))
     write_text(arguments.out, page)
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def targets(grid: dict[str, Any]) -> dict[tuple[str, str], str]:
+def targets(grid: Paper) -> dict[tuple[str, str], str]:
     """The stage that makes each run of the grid, by the folder of its metrics and its name."""
-    found = {}
-    for block, lists in grid["runs"].items():
-        folder = lists.get("dataset", "paper")
-        for parts in product(lists["archs"], lists["corruptions"], lists["variants"], grid["seeds"]):
-            name = "-".join(str(part) for part in parts)
-            found[folder, name] = f"paper/dvc.yaml:{block}@{name}"
-    return found
+    return {
+        ("paper" if block.dataset == "cifar10" else block.dataset, run.name): f"paper/dvc.yaml:{name}@{run.name}"
+        for name, block in grid.runs.items()
+        for run in block.planned_runs(grid.seeds)
+    }
 
 
 if __name__ == "__main__":

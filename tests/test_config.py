@@ -305,3 +305,14 @@ def test_an_impossible_share_is_refused_alike_with_and_without_the_other_section
             read(path)
         messages.add(str(failure.value))
     assert len(messages) == 1
+
+
+def test_a_variant_says_all_regularisers_whatever_the_parameters_have(write_parameters):
+    parameters = config.load(
+        write_parameters({**PAPER, "regularizers.weight_decay": True, "regularizers.dropout": 0.5})
+    )
+    plain = parameters.of_run(config.PlannedRun("mlp_1x512", "none", "plain", 0)).regularizers
+    cropped = parameters.of_run(config.PlannedRun("mlp_1x512", "none", "random_crop", 0)).regularizers
+    assert plain == config.Regularizers()
+    assert cropped == config.Regularizers(random_crop=True)
+    assert parameters.of_run(config.PlannedRun("mlp_1x512")) == parameters

@@ -196,11 +196,11 @@ def _bound_text(claim: Claim) -> str | None:
     bound = claim.at_least if claim.at_most is None else claim.at_most
     if bound is None:
         return None
-    share = claim.kind == "bound" and _is_share(claim.groups[0][0])
+    share = claim.kind == "bound" and is_share(claim.groups[0][0])
     return f"at {'least' if claim.at_most is None else 'most'} {f'{100 * bound:g}%' if share else f'{bound:g}'}"
 
 
-def _is_share(path: str) -> bool:
+def is_share(path: str) -> bool:
     """Whether the metric at a path is a share in [0, 1], which people read in percent."""
     return any(part in path.rpartition("/")[2] for part in ("accuracy", "error", "changed"))
 
@@ -308,7 +308,7 @@ def _shown(value: Any, verdict: Mapping[str, Any]) -> str:
     """A number as a person writes it: shares in percent, counts whole, small numbers by their order of magnitude."""
     if value is None or isinstance(value, str):
         return value or ""
-    if _is_share(verdict["metric"][0]) and verdict["kind"] != "ratio":
+    if is_share(verdict["metric"][0]) and verdict["kind"] != "ratio":
         return f"{100 * value:.2f}%"
     if float(value).is_integer() or abs(value) >= 1000:
         return f"{value:,.0f}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from stages.paper.claims import is_share
 from stages.paper.figures import Grids
 from stages.paper.figures.marks import arch_name
 from stages.paper.published import VARIANTS, Row
@@ -73,9 +74,8 @@ class Rows:
 
     def claim(self, claim: dict[str, Any]) -> dict[str, Any]:
         """A claim with its numbers as text."""
-        paths = claim["metric"] if isinstance(claim["metric"], list) else [claim["metric"]]
-        kind = claim.get("kind", "value")
-        share = kind != "ratio" and any(word in paths[0] for word in ("accuracy", "error", "changed"))
+        paths, kind = claim["metric"], claim["kind"]
+        share = kind != "ratio" and is_share(paths[0])
         ours = OURS.get(kind, "") + as_text(claim["ours"], share)
         if claim["ours"] is None:
             ours = "never reached" if claim.get("never_reached") else DASH

@@ -68,7 +68,7 @@ def environment(machine: Machine, name: str) -> dict[str, str]:
     """What a stage's command is told: its GPU, and to let idle threads sleep instead of spin.
 
     The number of threads is left alone, as it changes the last bits of a training; sleeping threads change none. Side
-    by side, spinning ones take the cores from each other: two AlexNets took 188 s, and 38 s with this (2 busy cores).
+    by side, spinning ones take the cores from each other.
     """
     found = {} if machine.jobs == 1 else {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     gpu = machine.gpu(name)

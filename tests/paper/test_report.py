@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from stages.config import Paper
 from stages.files import read_json, write_json
 from stages.paper.figures import FIGURES, draw_all, load_grids
 from stages.paper.page import build_page
@@ -226,7 +227,9 @@ def test_the_stage_writes_the_same_page_twice(results, tmp_path, run_stage):
     (tmp_path / "metrics").symlink_to(results / "metrics")
     (tmp_path / "plots").symlink_to(results / "plots")
     block = "{archs: [inception], corruptions: [none], variants: [plain]}"
-    (tmp_path / "grid.yaml").write_text(f"paper: {{seeds: [0], runs: {{figure_1: {block}}}}}")
+    (tmp_path / "grid.yaml").write_text(
+        f"paper: {{seeds: [0], corruptions: {{cifar10: [none]}}, runs: {{figure_1: {block}}}}}"
+    )
     for name in ("one.html", "two.html"):
         assert run_stage("report", "--grid", "grid.yaml", "--out", name).returncode == 0
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
@@ -245,7 +248,9 @@ def test_targets_name_the_block_of_every_run():
         "figure_1": {"archs": ["alexnet"], "corruptions": ["none", "labels-0.5"], "variants": ["plain"]},
         "mnist": {"dataset": "mnist", "archs": ["mlp_1x512"], "corruptions": ["none"], "variants": ["plain"]},
     }
-    assert targets({"seeds": [0, 1], "runs": blocks}) == {
+    corruptions = {"cifar10": ["none", "labels-0.5"], "mnist": ["none"]}
+    grid = Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
+    assert targets(grid) == {
         ("paper", "alexnet-none-plain-0"): "paper/dvc.yaml:figure_1@alexnet-none-plain-0",
         ("paper", "alexnet-none-plain-1"): "paper/dvc.yaml:figure_1@alexnet-none-plain-1",
         ("paper", "alexnet-labels-0.5-plain-0"): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-0",
