@@ -16,8 +16,8 @@ from stages.errors import UsageError, run_stage
 from stages.files import new_folder, write_csv, write_json
 from stages.registry import did_you_mean
 from stages.theory.device import exact_device
-from stages.theory.distances import Distances, InMemory, accumulate
-from stages.theory.features import GaborBank, RandomPatches, channels_first, pixels
+from stages.theory.distances import Stored, accumulate, of_pixels
+from stages.theory.features import GaborBank, RandomPatches, channels_first
 from stages.theory.kernel import Kernel, Trial, best, error_rate, interpolate, one_hot, search, squared_norms
 
 
@@ -62,8 +62,8 @@ def main() -> None:
 
 def distances_of(
     settings: config_theory.Kernel, data: ImageData, order: np.ndarray, seed: int, device: torch.device
-) -> Distances:
-    """Distances between the images in this order: of pixels recomputed in float64, of features stored in float32."""
+) -> Stored:
+    """Distances between the images in this order: exact ones of pixels, of features in float32."""
     train, test = data.train_images[order], data.test_images
     if settings.gabor is not None:
         gabor = settings.gabor
@@ -73,11 +73,12 @@ def distances_of(
         patches = RandomPatches(**settings.random_patches.model_dump())
         generator = torch.Generator().manual_seed(seed)
         return accumulate(patches.blocks(channels_first(train, device), channels_first(test, device), generator))
-    return InMemory(pixels(train, device), pixels(test, device))
+    train_points, test_points = (torch.tensor(images, device=device).flatten(1) for images in (train, test))
+    return of_pixels(train_points, test_points)
 
 
 def results_of(
-    distances: Distances, chosen: Trial, labels: dict[str, Tensor], test_labels: Tensor, classes: int
+    distances: Stored, chosen: Trial, labels: dict[str, Tensor], test_labels: Tensor, classes: int
 ) -> list[dict[str, Any]]:
     """One result for each labelling; all are solved with one factor."""
     kernel = Kernel(distances, chosen.bandwidth, chosen.ridge)

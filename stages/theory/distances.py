@@ -1,4 +1,4 @@
-"""Squared distances between images: from features in memory at any precision, or summed over a stream of features.
+"""Squared distances between images: exact ones of pixels, or summed over a stream of features; computed once and kept.
 
 Of the distances among training points only the lower triangle is ever formed. A `Triangle` holds one in panels: panel i
 has the rows [i B, (i + 1) B) and the columns up to its last row, so that the upper triangle takes no memory.
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 PANEL = 2000  # rows; large enough that a product of two panels runs at the machine's speed
+# Features of 0 to 255 whose product float32 sums without rounding, all partial sums being below 2^24.
+EXACT_FEATURES = 2**24 // 255**2
 
 
 class Distances(Protocol):
@@ -34,28 +36,6 @@ class Distances(Protocol):
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """From the test points `rows` to all training points: (rows, train_size)."""
-
-
-class InMemory:
-    """Distances recomputed at every request from features (n, d) and (m, d) of any dtype on one device."""
-
-    def __init__(self, train: Tensor, test: Tensor):
-        self.train_size, self.test_size, self.device = len(train), len(test), train.device
-        self._train, self._test = train, test
-
-    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says."""
-        return _zero_diagonal(squared_distances(self._train[rows].to(dtype), self._train[: rows.stop].to(dtype)))
-
-    def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says."""
-        return squared_distances(self._test[rows].to(dtype), self._train.to(dtype))
-
-
-def squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    """Between points (n, d) and (m, d): (n, m), never negative."""
-    lengths = left.square().sum(dim=1)[:, None], right.square().sum(dim=1)[None]
-    return torch.mm(left, right.T).mul_(-2).add_(lengths[0]).add_(lengths[1]).clamp_(min=0)
 
 
 def _zero_diagonal(block: Tensor) -> Tensor:
@@ -103,10 +83,11 @@ class Triangle:
 
 @dataclass(frozen=True)
 class Stored:
-    """Distances held in float32: the triangle among n training points and (m, n) from the test points."""
+    """Distances kept, in multiples of `unit`: the triangle among n training points and (m, n) from the test points."""
 
     triangle: Triangle
     cross: Tensor
+    unit: float = 1.0
 
     @property
     def train_size(self) -> int:
@@ -125,11 +106,31 @@ class Stored:
 
     def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """Squared distances, as the protocol says."""
-        return _zero_diagonal(self.triangle.rows(rows).to(dtype))
+        return _zero_diagonal(self.triangle.rows(rows).to(dtype).mul_(self.unit))
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """Squared distances, as the protocol says."""
-        return self.cross[rows].to(dtype)
+        return self.cross[rows].to(dtype) * self.unit
+
+
+def of_pixels(train: Tensor, test: Tensor, panel: int = PANEL) -> Stored:
+    """Exact distances of points (n, d) and (m, d) of uint8, d at most 33,000, on the scale of pixels in [0, 1].
+
+    Kept as int32. The products run in float32, so few features at once that no sum is rounded.
+    """
+    train, test = train.float(), test.float()
+    triangle = Triangle(len(train), panel)
+    triangle.panels = [_exact_distances(train[start:stop], train[:stop]) for start, stop in triangle]
+    return Stored(triangle, torch.cat([_exact_distances(rows, train) for rows in test.split(panel)]), unit=1 / 255**2)
+
+
+def _exact_distances(left: Tensor, right: Tensor) -> Tensor:
+    """Between points (n, d) and (m, d) of whole numbers 0 to 255 in float32: (n, m) int32."""
+    lengths = [points.square().sum(dim=1, dtype=torch.float64).int() for points in (left, right)]
+    total = lengths[0][:, None] + lengths[1][None]
+    for part, other in zip(left.split(EXACT_FEATURES, dim=1), right.split(EXACT_FEATURES, dim=1), strict=True):
+        total.sub_((part @ other.T).int(), alpha=2)
+    return total
 
 
 def accumulate(blocks: Iterable[tuple[Tensor, Tensor]], panel: int = PANEL) -> Stored:

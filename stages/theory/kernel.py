@@ -2,8 +2,8 @@
 
 The factor of K is a blocked Cholesky decomposition in panels of rows, in place: n^2/2 numbers, 7 GB in float32 at
 n = 60,000, where a single LAPACK call would also overflow its 32-bit indices. On the CPU it is in float32 and only
-preconditions: conjugate gradients with kernel rows recomputed in float64 bring the residual to 1e-6 in a few steps. On
-a GPU with the memory for it the factor is in float64 and the same steps confirm it.
+preconditions: conjugate gradients with kernel rows formed in float64, from the distances that are kept, bring the
+residual to 1e-6 in a few steps. On a GPU with the memory for it the factor is in float64 and the same steps confirm it.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from stages.theory.distances import PANEL, Distances, HeldOut, Triangle
 
 TOLERANCE = 1e-6
 MOST_STEPS = 100
-# Kernel values held at once when rows are recomputed: 256 MiB of float64.
+# Kernel values held at once when rows are formed: 256 MiB of float64.
 BLOCK_ELEMENTS = 2**25
 
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.kernel_ridge import KernelRidge
 
 from stages.errors import DataError
-from stages.theory.distances import HeldOut, InMemory, Triangle, accumulate, squared_distances
+from stages.theory.distances import HeldOut, Triangle, accumulate, of_pixels
 from stages.theory.kernel import (
     TOLERANCE,
     Kernel,
@@ -35,6 +35,24 @@ def on(device):
 def points(count, seed=0, dimension=10):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn((count, dimension), dtype=torch.float64, generator=generator)
+
+
+def squared_distances(left, right):
+    return torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
+class InFloat64:
+    """Distances in float64 from points in memory: what the library keeps in less."""
+
+    def __init__(self, train, test):
+        self.train_size, self.test_size, self.device = len(train), len(test), train.device
+        self._train, self._test = train.double(), test.double()
+
+    def train(self, rows, dtype):
+        return squared_distances(self._train[rows], self._train[: rows.stop]).to(dtype)
+
+    def test(self, rows, dtype):
+        return squared_distances(self._test[rows], self._train).to(dtype)
 
 
 def classes_of(inputs):
@@ -83,7 +101,7 @@ def test_a_triangle_gives_back_any_of_its_rows():
 def test_the_solution_is_the_dense_one_and_its_residual_below_the_tolerance(device, ridge):
     train, test = points(150).to(on(device)), points(40, 1).to(device)
     targets = one_hot(classes_of(train), 3)
-    kernel = Kernel(InMemory(train, test), BANDWIDTH, ridge)
+    kernel = Kernel(InFloat64(train, test), BANDWIDTH, ridge)
     solution = interpolate(kernel, targets, panel=37)
     matrix = torch.exp(-BANDWIDTH * torch.cdist(train, train).square())
     matrix += ridge * torch.eye(150, dtype=matrix.dtype, device=device)
@@ -99,7 +117,7 @@ def test_the_solution_is_the_dense_one_and_its_residual_below_the_tolerance(devi
 def test_it_is_scikit_learns_kernel_ridge_with_a_vanishing_penalty():
     train, test = points(200), points(100, 1)
     targets = one_hot(classes_of(train), 3)
-    kernel = Kernel(InMemory(train, test), BANDWIDTH)
+    kernel = Kernel(InFloat64(train, test), BANDWIDTH)
     ours = kernel.predictions(interpolate(kernel, targets).coefficients)
     ridge = KernelRidge(alpha=1e-13, kernel="rbf", gamma=BANDWIDTH).fit(train.numpy(), targets.numpy())
     np.testing.assert_allclose(ours.numpy(), ridge.predict(test.numpy()), atol=1e-5)
@@ -108,7 +126,7 @@ def test_it_is_scikit_learns_kernel_ridge_with_a_vanishing_penalty():
 def test_random_labels_are_interpolated_whole_and_say_nothing_about_others():
     train, test = points(400), points(400, 1)
     labels = torch.randint(0, 10, (400,), generator=torch.Generator().manual_seed(2))
-    kernel = Kernel(InMemory(train, test), BANDWIDTH)
+    kernel = Kernel(InFloat64(train, test), BANDWIDTH)
     solution = interpolate(kernel, one_hot(labels, 10))
     assert error_rate(solution.fitted, labels) == 0
     assert error_rate(kernel.predictions(solution.coefficients), labels) > 0.8
@@ -117,7 +135,7 @@ def test_random_labels_are_interpolated_whole_and_say_nothing_about_others():
 def test_a_class_without_points_and_a_nearly_singular_kernel_are_solved():
     train = points(120, dimension=3)
     targets = one_hot(classes_of(points(120)), 5)
-    solution = interpolate(Kernel(InMemory(train, train), 1.0), targets, panel=50)
+    solution = interpolate(Kernel(InFloat64(train, train), 1.0), targets, panel=50)
     assert solution.coefficients.isfinite().all()
     assert (solution.residuals < TOLERANCE).all()
     assert solution.residuals[4] == 0
@@ -135,7 +153,7 @@ def test_conjugate_gradients_converge_where_plain_refinement_with_the_same_facto
 def test_distances_summed_over_blocks_of_features_are_those_of_all_features():
     train, test = points(53).float(), points(21, 1).float()
     blocks = ((train[:, part], test[:, part]) for part in (slice(0, 3), slice(3, 8), slice(8, 10)))
-    streamed, whole = accumulate(blocks, panel=10), InMemory(train, test)
+    streamed, whole = accumulate(blocks, panel=10), InFloat64(train, test)
     for rows in (slice(0, 53), slice(7, 34)):
         torch.testing.assert_close(
             streamed.train(rows, torch.float64), whole.train(rows, torch.float64), atol=1e-4, rtol=0
@@ -146,14 +164,28 @@ def test_distances_summed_over_blocks_of_features_are_those_of_all_features():
     assert (streamed.train(slice(0, 53), torch.float64).diagonal() == 0).all()
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_distances_of_pixels_are_exact(device):
+    generator = np.random.default_rng(0)
+    black, white = np.zeros((1, 3072), np.uint8), np.full((1, 3072), 255, np.uint8)
+    train = np.concatenate([generator.integers(0, 256, (37, 3072), np.uint8), black, white])
+    test = np.concatenate([generator.integers(200, 256, (21, 3072), np.uint8), black, white])
+    kept = of_pixels(*(torch.tensor(points, device=on(device)) for points in (train, test)), panel=10)
+    for rows, left, of in ((slice(5, 39), train, kept.train), (slice(2, 23), test, kept.test)):
+        wide = left[rows].astype(np.int64)[:, None] - train.astype(np.int64)
+        exact = (wide**2).sum(axis=2) / 255**2
+        found = of(rows, torch.float64).cpu().numpy()
+        np.testing.assert_allclose(found, exact[:, : found.shape[1]], rtol=1e-15)
+
+
 def test_the_held_out_part_is_training_points_that_are_not_trained_on():
     train = points(50)
-    part = HeldOut(InMemory(train, points(9, 1)), 30, 12)
+    part = HeldOut(InFloat64(train, points(9, 1)), 30, 12)
     torch.testing.assert_close(part.train(slice(10, 30), torch.float64), squared_distances(train[10:30], train[:30]))
     torch.testing.assert_close(part.test(slice(2, 12), torch.float64), squared_distances(train[32:42], train[:30]))
 
 
-class NoTestPoints(InMemory):
+class NoTestPoints(InFloat64):
     """Training points whose test points must not be looked at."""
 
     def test(self, rows, dtype):
@@ -180,4 +212,4 @@ def test_a_bandwidth_that_was_not_solved_is_not_chosen():
 
 def test_a_search_on_more_points_than_there_are_is_refused():
     with pytest.raises(DataError, match=r"search_size 40 and held_out 20 exceed the 50 training images"):
-        search(InMemory(points(50), points(5)), classes_of(points(50)), 3, [1.0], [0.0], 40, 20)
+        search(InFloat64(points(50), points(5)), classes_of(points(50)), 3, [1.0], [0.0], 40, 20)
