@@ -8,8 +8,6 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +20,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from benchmarks import limits, loops
+from benchmarks.stage import run_stage
 from stages import models
 from stages.engine.device import select_device
 from stages.engine.evaluation import predict_all
@@ -132,11 +131,11 @@ def startup_seconds() -> float:
         out = Path(folder)
         params = Path("demo/params.yaml").read_text(encoding="utf-8").replace("train_size: 200", "train_size: 20")
         (out / "params.yaml").write_text(params.replace("epochs: 24", "epochs: 1"), encoding="utf-8")
-        common = ["--params", str(out / "params.yaml"), "--raw", str(out / "raw")]
-        _stage("fetch", "--params", str(out / "params.yaml"), "--out", str(out / "raw"))
-        _stage("corrupt", *common, "--name", "none", "--out", str(out / "data"))
+        common = ("--params", out / "params.yaml", "--raw", out / "raw")
+        run_stage("fetch", "--params", out / "params.yaml", "--out", out / "raw")
+        run_stage("corrupt", *common, "--name", "none", "--out", out / "data")
         start = time.perf_counter()
-        _stage("train", *common, "--arch", "mlp_1x512", "--data", str(out / "data"), "--out", str(out / "run"))
+        run_stage("train", *common, "--arch", "mlp_1x512", "--data", out / "data", "--out", out / "run")
         return time.perf_counter() - start
 
 
@@ -202,10 +201,6 @@ def _useful_precisions(device: torch.device) -> list[str]:
     """Both, but not bf16 on a CPU that would only emulate it."""
     has_bf16 = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return ["float32", "bf16"] if has_bf16 else ["float32"]
-
-
-def _stage(name: str, *options: str) -> None:
-    subprocess.run([sys.executable, "-m", f"stages.{name}", *options], check=True, capture_output=True)
 
 
 def _median(values: list[float]) -> float:
