@@ -17,6 +17,8 @@ def exact_device(name: str) -> torch.device:
     # cuBLAS reads this when it starts; without it two runs may differ in the last bit.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_deterministic_debug_mode("error")
+    # Deterministic mode also fills fresh memory, against code that reads it uninitialised; ours does not.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

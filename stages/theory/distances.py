@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 PANEL = 2000  # rows; large enough that a product of two panels runs at the machine's speed
+TILE = 1000  # rows and columns whose products are converted while they are in the cache
 # Features of 0 to 255 whose product float32 sums without rounding, all partial sums being below 2^24.
 EXACT_FEATURES = 2**24 // 255**2
 
@@ -121,15 +122,22 @@ def of_pixels(train: Tensor, test: Tensor, panel: int = PANEL) -> Stored:
     train, test = train.float(), test.float()
     triangle = Triangle(len(train), panel)
     triangle.panels = [_exact_distances(train[start:stop], train[:stop]) for start, stop in triangle]
-    return Stored(triangle, torch.cat([_exact_distances(rows, train) for rows in test.split(panel)]), unit=1 / 255**2)
+    return Stored(triangle, _exact_distances(test, train), unit=1 / 255**2)
 
 
 def _exact_distances(left: Tensor, right: Tensor) -> Tensor:
     """Between points (n, d) and (m, d) of whole numbers 0 to 255 in float32: (n, m) int32."""
     lengths = [points.square().sum(dim=1, dtype=torch.float64).int() for points in (left, right)]
     total = lengths[0][:, None] + lengths[1][None]
-    for part, other in zip(left.split(EXACT_FEATURES, dim=1), right.split(EXACT_FEATURES, dim=1), strict=True):
-        total.sub_((part @ other.T).int(), alpha=2)
+    for row in range(0, len(left), TILE):
+        for column in range(0, len(right), TILE):
+            tile = total[row : row + TILE, column : column + TILE]
+            parts = (
+                points.split(EXACT_FEATURES, dim=1)
+                for points in (left[row : row + TILE], right[column : column + TILE])
+            )
+            for part, other in zip(*parts, strict=True):
+                tile.sub_((part @ other.T).int(), alpha=2)
     return total
 
 

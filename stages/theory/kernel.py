@@ -19,8 +19,8 @@ from stages.theory.distances import PANEL, Distances, HeldOut, Triangle
 
 TOLERANCE = 1e-6
 MOST_STEPS = 100
-# Kernel values held at once when rows are formed: 256 MiB of float64.
-BLOCK_ELEMENTS = 2**25
+# Kernel values formed at once: 16 MiB of float64, near the cache and too little to be returned to the system.
+BLOCK_ELEMENTS = 2**21
 
 
 @dataclass(frozen=True)
