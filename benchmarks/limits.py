@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -47,6 +48,18 @@ def training_flops(model: nn.Module, size: int) -> float:
         loss = functional.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64))
         loss.backward()
     return counter.get_total_flops() / len(images)
+
+
+def hot_spots(work: Callable[[], object], device: torch.device, most: int = 3) -> dict[str, float]:
+    """The operators (kernels, on a GPU) that take most of the time of a call, with their shares of it."""
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device.type == "cuda" else [])
+    with profile(activities=activities, acc_events=True) as profiler:
+        work()
+        _drain(device)
+    measure = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    times = {event.key: getattr(event, measure) for event in profiler.key_averages()}
+    largest = sorted(times, key=lambda name: times[name], reverse=True)[:most]
+    return {name: times[name] / sum(times.values()) for name in largest}
 
 
 def _drain(device: torch.device) -> None:

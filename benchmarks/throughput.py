@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 
-from benchmarks import limits, loops
+from benchmarks import goals, limits, loops
 from benchmarks.stage import run_stage
 from stages import models
 from stages.engine.device import select_device
@@ -50,7 +50,10 @@ def main() -> None:
 
     report: dict[str, Any] = {"machine": machine(device), "limits": machine_limits(device, precisions), "archs": {}}
     for arch in arguments.archs:
-        report["archs"][arch] = measure(arch, device, precisions, arguments.seconds, arguments.rounds)
+        result = measure(arch, device, precisions, arguments.seconds, arguments.rounds)
+        limit = report["limits"][f"{result['best']}_flops"]
+        result["share_of_limit"] = result["flops_per_image"] * result["images_per_second"][result["best"]] / limit
+        report["archs"][arch] = result
         print(row(arch, report["archs"][arch]), flush=True)
     report["startup_seconds"] = startup_seconds()
     text = table(report)
@@ -65,6 +68,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     name = torch.cuda.get_device_name() if device.type == "cuda" else _cpu_name()
     return {
         "device": name,
+        "kind": device.type,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -120,6 +124,7 @@ def measure(arch: str, device: torch.device, precisions: list[str], duration: fl
             [ours / theirs for ours, theirs in zip(speeds[best], speeds["resident"], strict=True)]
         ),
         "flops_per_image": flops,
+        "hot_spots": limits.hot_spots(lambda: contenders[best](3), device),
         # CIFAR-10: 60,000 images evaluated after 50,000 trained on.
         "evaluation_share": 1.2 * (evaluation / evaluated) * _median(speeds[best]),
     }
@@ -159,13 +164,15 @@ def table(report: dict[str, Any]) -> str:
     for arch, result in report["archs"].items():
         speeds = [f"{result['images_per_second'].get(name, float('nan')):,.0f}" for name in COLUMNS]
         speeds = ["not measured" if speed == "nan" else speed for speed in speeds]
-        share = (
-            result["flops_per_image"] * result["images_per_second"][result["best"]] / found[f"{result['best']}_flops"]
-        )
         lines.append(
             f"| {arch} | {' | '.join(speeds)} | {result['ratio_to_common']:.1f}x | {result['ratio_to_resident']:.1f}x "
-            f"| {share:.0%} | +{result['evaluation_share']:.0%} |"
+            f"| {result['share_of_limit']:.0%} | +{result['evaluation_share']:.0%} |"
         )
+    lines += ["", goals.table(machine["kind"], report["archs"])]
+    lines += ["| architecture | most of a step's time, by the profiler |", "| --- | --- |"]
+    for arch, result in report["archs"].items():
+        spots = ", ".join(f"{name} {share:.0%}" for name, share in result["hot_spots"].items())
+        lines.append(f"| {arch} | {spots} |")
     return "\n".join(lines) + "\n"
 
 
