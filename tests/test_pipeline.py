@@ -93,7 +93,8 @@ def resolved(request: pytest.FixtureRequest, project: Copy, folder: Path) -> lis
     dataset, kind = request.param
     copy = project.duplicate(folder / f"{dataset}-{kind}")
     if request.param != VARIANTS[0]:
-        shutil.rmtree(copy.folder / "paper")  # its 150 stages do not depend on these parameters: once is enough
+        for pipeline in ("paper", "theory"):  # their 150 stages do not depend on these parameters: once is enough
+            shutil.rmtree(copy.folder / pipeline)
     common = {"dataset.name": dataset, "train.archs": registry.names("models")}
     copy.change_params({**common, "corrupt.kind": kind})
     copy.change_params({**common, "grid.corruptions": [*CORRUPTIONS, "labels-0.5"]}, "demo/params.yaml")
