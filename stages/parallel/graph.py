@@ -5,9 +5,10 @@ DVC's command line gives one target's graph only (`dvc dag --dot`) and no order,
 """
 
 import io
+import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,9 +96,15 @@ def _outdated(names: Collection[str]) -> set[str]:
 
 @contextmanager
 def quiet_repository() -> Iterator[Repo]:
-    """The repository; what DVC would print, as its progress bars, would run into the live view."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo:
-        yield repo
+    """The repository; what DVC would say, and its progress bars, would run into the live view."""
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo:
+            yield repo
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

@@ -174,7 +174,7 @@ def _last_line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1]
 
 
-# What follows runs on the nodes: a worker starts in the folder where `ray start` was called, but does not import from it.
+# What follows runs on the nodes, where a worker starts in the folder of `ray start` but does not import from it.
 
 
 def _on_node(*arguments: Any) -> Any:
