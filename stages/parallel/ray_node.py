@@ -86,8 +86,8 @@ def _followed(name: str, environment: dict[str, str], stop: StopFlag) -> Generat
     job, told, when = pool.jobs[name], "", 0.0
     while not (ended := pool.wait(0.1)):
         if stop():
-            pool.interrupt()
-        if job.progress != told and time.monotonic() - when > SECONDS_BETWEEN_WORDS:
+            pool.interrupt()  # and say no more: Ray would end a stopped task at its next word
+        elif job.progress != told and time.monotonic() - when > SECONDS_BETWEEN_WORDS:
             told, when = job.progress, time.monotonic()
             yield "progress", told
     return ended[0]
@@ -108,11 +108,12 @@ def difference(commit: str, changes: str, ignored: Iterable[str]) -> str:
 
 
 def tree_state(ignored: Iterable[str]) -> tuple[str, str]:
-    """The commit of this clone and a hash of its uncommitted changes, but for ignored paths and lock files.
+    """The commit of this clone and a hash of its uncommitted changes, but for ignored paths and what DVC writes.
 
     Raises DataError where this is no Git repository.
     """
-    excluded = [":(exclude,glob)**/dvc.lock", *(f":(exclude,literal){path}" for path in ignored)]
+    written_by_dvc = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
+    excluded = [*written_by_dvc, *(f":(exclude,literal){path}" for path in ignored)]
     commands = (
         ["git", "rev-parse", "HEAD"],
         ["git", "diff", "--binary", "--no-ext-diff", "HEAD", "--", ".", *excluded],
