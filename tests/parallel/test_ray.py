@@ -241,7 +241,7 @@ def test_a_stop_lets_the_stages_save_and_a_second_start_continues(cluster):
     process = cluster.driver.start(*ray_runner("count/dvc.yaml"))
     wait_until(lambda: process.poll() is not None or [*cluster.folder.glob("[ab]/count/counting")])
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGINT, output
     assert "1 stages: 1 waiting" in output
     assert 0 < int((cluster.folder / "state").read_text()) < 100
