@@ -76,14 +76,17 @@ class Cluster:
         """Raise DataError naming the nodes whose clone differs from this one, or where there is no node for work."""
         affinity = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         check = self._ray.remote(num_cpus=0)(_difference_on_node)
-        answers = {
-            node["NodeName"]: check.options(scheduling_strategy=affinity(node["NodeID"], soft=False)).remote(self._tree)
+        answers = [
+            (
+                node["NodeName"],
+                check.options(scheduling_strategy=affinity(node["NodeID"], soft=False)).remote(self._tree),
+            )
             for node in self._nodes()
-        }
+        ]
         if not answers:
             raise DataError("no node of the cluster has a core for work; add one by `ray start --address=...`")
         differences = []
-        for name, answer in answers.items():
+        for name, answer in answers:
             try:
                 differences += [f"node {name}: {words}" for words in [self._ray.get(answer)] if words]
             except self._ray.exceptions.RayError as error:
@@ -130,7 +133,7 @@ class Cluster:
         """Take in a message; how the stage ended, if it says so."""
         try:
             kind, content = self._ray.get(next(task.messages))
-        except self._ray.exceptions.TaskCancelledError:
+        except (StopIteration, self._ray.exceptions.TaskCancelledError):  # a cancelled task has no last word
             return self._end(task, State.FAILED, [f"stopped on {task.node or 'no node yet'}"], None)
         except self._ray.exceptions.RayTaskError as error:
             return self._end(task, State.FAILED, [f"node {task.node or '?'}: {_last_line(error)}"], None)
@@ -141,6 +144,7 @@ class Cluster:
             return self._end(task, State(state), lines, record and Record(*record))
         if kind == "node":
             task.node = next(node["NodeName"] for node in self._ray.nodes() if node["NodeID"] == content)
+            task.started = time.monotonic()  # what it waited for a place is not its own
             self._view.started(task.name, f"node {task.node}")
         else:
             task.progress = f"{task.node}: {content}"
