@@ -39,6 +39,9 @@ def main() -> None:
     parser.add_argument("--files", type=int, nargs="+", default=[1, 10], help="dvc.yaml files they are spread over")
     parser.add_argument("--sleepers", type=int, default=16, help="stages that sleep")
     parser.add_argument("--seconds", type=float, default=10.0, help="that they sleep")
+    parser.add_argument(
+        "--engine", choices=["local", "ray"], default="local", help="ray: only that, on two local nodes"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/dvc_overhead.md"))
     arguments = parser.parse_args()
 
@@ -57,6 +60,13 @@ def main() -> None:
         print(row, flush=True)
         write_text(arguments.out, "\n".join(lines) + "\n")
 
+    if arguments.engine == "ray":
+        jobs = str(arguments.wide[0])
+        for stages in arguments.stages:
+            record(stages, 1, on_ray(stages, "true", jobs))
+        note = f", stages of {arguments.seconds:g} s"
+        record(arguments.sleepers, 1, on_ray(arguments.sleepers, f"sleep {arguments.seconds:g}", jobs), note)
+        return
     for stages in arguments.stages:
         for files in arguments.files:
             for cost in trivial(stages, files, arguments.wide):
@@ -116,6 +126,54 @@ def repository(folder: Path, stages: int, files: int, command: str) -> list[str]
         )
         targets.append(path.relative_to(folder).as_posix())
     return targets
+
+
+def on_ray(stages: int, command: str, jobs: str) -> Cost:
+    """What a run on a Ray cluster of two nodes on this machine costs; the CPU seconds are those of the driver alone."""
+    with tempfile.TemporaryDirectory(prefix="ray") as name:
+        folder = Path(name)
+        driver = folder / "driver"
+        driver.mkdir()
+        targets = repository(driver, stages, 1, command)
+        config = driver / ".dvc/config"
+        settings = config.read_text().replace("no_scm = true", "remote = storage")
+        config.write_text(f"{settings}['remote \"storage\"']\n    url = {folder / 'storage'}\n")
+        (driver / ".gitignore").write_text("/.dvc/cache\n/.dvc/tmp\nn*\n")
+        git = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark")
+        for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "stages"]):
+            subprocess.run([*git, *arguments], cwd=driver, check=True)
+        nodes = []
+        try:
+            nodes.append(start_node(driver, 0, "--head", "--port=7397", f"--temp-dir={folder}/ray"))
+            for node in ("a", "b"):
+                subprocess.run([*git, "clone", "--quiet", str(driver), str(folder / node)], check=True)
+                nodes.append(start_node(folder / node, (int(jobs) + 1) // 2, "--address=127.0.0.1:7397"))
+            os.environ["RAY_ADDRESS"] = "127.0.0.1:7397"
+            label = f"stages.run --engine ray --jobs {jobs}, two nodes"
+            return measure(driver, label, *RUNNER, "--engine", "ray", "--jobs", jobs, *targets)
+        finally:
+            for process in nodes:
+                process.terminate()
+                process.wait()
+
+
+def start_node(folder: Path, cores: int, *options: str) -> subprocess.Popen[str]:
+    """A node of a Ray cluster that works in this folder."""
+    command = (sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--num-cpus={cores}", *options)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
+    process = subprocess.Popen(
+        [*command, "--object-store-memory=80000000", "--disable-usage-stats"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    while "Ray runtime started" not in (line := process.stdout.readline()):
+        if not line:
+            raise RuntimeError("Ray did not start")
+    return process
 
 
 def measure(folder: Path, name: str, *command: str) -> Cost:

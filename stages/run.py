@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from stages import config
 from stages.errors import Interrupted, UsageError, run_stage
 from stages.interrupts import StopFlag
-from stages.parallel import local
+from stages.parallel import local, ray_cluster, ray_engine
 from stages.parallel.graph import Stage, outdated, planned_stages
 from stages.parallel.machine import Machine, Share, available_cores, available_gpus
 from stages.parallel.schedule import Schedule
@@ -26,25 +27,32 @@ def main() -> None:
     parser.add_argument(
         "targets", nargs="*", default=["dvc.yaml"], help="as `dvc repro` takes them (default: dvc.yaml)"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="stages at once, as far as they fit (default: 1)")
+    parser.add_argument("--jobs", type=int, help="stages at once, as far as they fit (default: 1; cores of a cluster)")
+    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="ray: on a running Ray cluster")
     arguments = parser.parse_args()
-    if arguments.jobs < 1:
+    if arguments.jobs is not None and arguments.jobs < 1:
         raise UsageError(f"--jobs: found {arguments.jobs}; expected 1 or more")
+    # Before the flag, as Ray takes the signals.
+    ray = ray_cluster.connect() if arguments.engine == "ray" else None
+    jobs = arguments.jobs or (ray_cluster.cores(ray) if ray else 1)
     with StopFlag() as stop:
-        failed = run(arguments.targets, arguments.jobs, stop)
+        failed = run(arguments.targets, jobs, stop, ray)
         if stop.signal_number:
             raise Interrupted("stopped; run the same command again to continue", stop.signal_number)
     sys.exit(1 if failed else 0)
 
 
-def run(targets: Sequence[str], jobs: int, stop: StopFlag) -> bool:
-    """Run the targets on this machine, showing how it goes; whether a stage failed."""
+def run(targets: Sequence[str], jobs: int, stop: StopFlag, ray: Any = None) -> bool:
+    """Run the targets on this machine or on a Ray cluster, showing how it goes; whether a stage failed."""
     stages = planned_stages(targets)
-    machine = Machine(jobs, available_cores(), available_gpus())
     shares = shares_of(stages)
     schedule = Schedule(stages, outdated({stage.name for stage in stages}))
     with View(schedule, jobs) as view:
-        failures = local.run(schedule, machine, shares, view, stop)
+        if ray:
+            failures = ray_engine.run(ray, schedule, jobs, shares, view, stop)
+        else:
+            machine = Machine(jobs, available_cores(), available_gpus())
+            failures = local.run(schedule, machine, shares, view, stop)
     view.account(failures)
     return bool(failures)
 

@@ -5,6 +5,7 @@ DVC's command line gives one target's graph only (`dvc dag --dot`) and no order,
 """
 
 import io
+import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -15,6 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage import PipelineStage
 
 from stages.errors import DataError
 
@@ -24,11 +26,15 @@ SECONDS_OF_PATIENCE = 10
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage by the name that `dvc repro` takes, the stages it waits for, and the folder of its pipeline file."""
+    """A stage by the name that `dvc repro` takes, the stages it waits for, and the folder of its pipeline file.
+
+    Another machine may run it where it is `portable`: DVC's run cache carries its outputs, and those of all it needs.
+    """
 
     name: str
     needs: tuple[str, ...]
     folder: Path
+    portable: bool = False
 
 
 def planned_stages(targets: Sequence[str]) -> list[Stage]:
@@ -36,15 +42,34 @@ def planned_stages(targets: Sequence[str]) -> list[Stage]:
 
     Raises DataError, in DVC's words, where there is no such target or a pipeline file is wrong.
     """
-    with _in_a_sentence(), _repository() as repo:
+    found: dict[str, Stage] = {}
+    with in_a_sentence(), locked_repository() as repo:
         graph = get_active_graph(repo.index.graph)
-        order = plan_repro(graph, collect_stages(repo, targets))
-        return [
-            Stage(
-                stage.addressing, tuple(need.addressing for need in graph.successors(stage)), Path(stage.relpath).parent
-            )
-            for stage in order
-        ]
+        for stage in plan_repro(graph, collect_stages(repo, targets)):
+            needs = tuple(need.addressing for need in graph.successors(stage))
+            portable = _is_carried(stage) and all(found[need].portable for need in needs)
+            found[stage.addressing] = Stage(stage.addressing, needs, Path(stage.relpath).parent, portable)
+    return list(found.values())
+
+
+def _is_carried(stage: PipelineStage) -> bool:
+    """Whether DVC keeps the outputs in its run cache: it has a command, dependencies, and no output left to Git."""
+    if stage.frozen or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
+        return False
+    return all(dep.protocol == "local" for dep in stage.deps) and all(
+        out.protocol == "local" and out.use_cache and out.is_in_repo and not out.persist for out in stage.outs
+    )
+
+
+def products_of_git() -> list[str]:
+    """The outputs that are left to Git instead of the cache, as paths from the root: they change as stages run."""
+    with in_a_sentence(), locked_repository() as repo:
+        return sorted(
+            Path(out.fs_path).relative_to(repo.root_dir).as_posix()
+            for stage in repo.index.stages
+            for out in stage.outs
+            if not out.use_cache and out.is_in_repo
+        )
 
 
 def outdated(names: Collection[str]) -> set[str]:
@@ -53,7 +78,7 @@ def outdated(names: Collection[str]) -> set[str]:
     Raises DataError where another DVC process is at work on them.
     """
     deadline = time.monotonic() + SECONDS_OF_PATIENCE
-    with _in_a_sentence():
+    with in_a_sentence():
         while True:
             try:
                 return _outdated(names)
@@ -65,20 +90,32 @@ def outdated(names: Collection[str]) -> set[str]:
 
 def _outdated(names: Collection[str]) -> set[str]:
     # By the index, which is read once: collecting a target reads its pipeline file again, two seconds for the paper's.
-    with _repository() as repo:
+    with locked_repository() as repo:
         return {stage.addressing for stage in repo.index.stages if stage.addressing in names and stage.changed()}
 
 
 @contextmanager
-def _repository() -> Iterator[Repo]:
+def quiet_repository() -> Iterator[Repo]:
+    """The repository; what DVC would say, and its progress bars, would run into the live view."""
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo:
+            yield repo
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def locked_repository() -> Iterator[Repo]:
     """The repository, locked; waits for other DVC processes as `dvc --wait-for-lock` does."""
-    # DVC's progress bars would run into the live view.
-    with redirect_stderr(io.StringIO()), Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+    with quiet_repository() as repo, lock_repo(repo):
         yield repo
 
 
 @contextmanager
-def _in_a_sentence() -> Iterator[None]:
+def in_a_sentence() -> Iterator[None]:
     """DVC's errors as ours."""
     try:
         yield

@@ -26,7 +26,7 @@ def run(
     said = False
     while True:
         if not stop():
-            _settle_doubts(schedule)
+            settle_doubts(schedule, WORTH_ASKING)
             _start(schedule, machine, shares, view, pool)
         elif pool.jobs:
             if not said:
@@ -45,9 +45,9 @@ def run(
         view.draw(pool.jobs.values())
 
 
-def _settle_doubts(schedule: Schedule) -> None:
-    """Ask DVC about many doubtful stages at once; those that are up to date may make others doubtful."""
-    while len(doubtful := schedule.doubtful()) >= WORTH_ASKING:
+def settle_doubts(schedule: Schedule, enough: int) -> None:
+    """Ask DVC about so many doubtful stages or more; those that are up to date may make others doubtful."""
+    while len(doubtful := schedule.doubtful()) >= enough:
         try:
             changed = outdated(doubtful)
         except DataError:  # no reason to end what runs; each stage's own `dvc repro` will say what is wrong
@@ -61,7 +61,8 @@ def _start(schedule: Schedule, machine: Machine, shares: Mapping[str, Share], vi
         if machine.take(name, shares[name]):
             pool.start(name, environment(machine, name))
             schedule.set(name, State.RUNNING)
-            view.started(name, machine.gpu(name))
+            gpu = machine.gpu(name)
+            view.started(name, gpu and f"GPU {gpu}")
 
 
 def environment(machine: Machine, name: str) -> dict[str, str]:

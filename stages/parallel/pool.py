@@ -97,6 +97,7 @@ class Pool:
 
         def own_terminal() -> None:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a worker of Ray blocks Ctrl-C
             fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
         process = subprocess.Popen(

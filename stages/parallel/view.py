@@ -3,18 +3,27 @@
 import re
 import time
 from collections.abc import Iterable
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stages.parallel.pool import Ended, Job
+from stages.parallel.pool import Ended
 from stages.parallel.schedule import FINISHED, Schedule, State
 
 # A progress bar of tqdm: `name: 45%|####  | 9/20 [00:03<00:04, 3.1step/s, epoch 4 loss 0.345]`
 BAR = re.compile(r"(?P<share>\d+)%\|.*\[[^<\]]*<(?P<left>[^,\]]+)(?:, *[^,\]]*)?(?:, (?P<detail>.*))?\]")
 SECONDS_BETWEEN_DRAWINGS = 0.25
+
+
+class Running(Protocol):
+    """What the view needs to know of a running stage."""
+
+    name: str
+    started: float
+    progress: str
 
 
 class View:
@@ -39,10 +48,10 @@ class View:
         """One line that stays."""
         self.console.print(Text(message), soft_wrap=True)
 
-    def started(self, name: str, gpu: str | None) -> None:
-        """A stage has started; the table shows it, a log says it."""
+    def started(self, name: str, place: str | None) -> None:
+        """A stage has started, perhaps on a GPU or a node; the table shows it, a log says it."""
         if not self.console.is_terminal:
-            self.say(f"started {name}" + (f" on GPU {gpu}" if gpu else ""))
+            self.say(f"started {name}" + (f" on {place}" if place else ""))
 
     def ended(self, ended: Ended) -> None:
         """A stage has ended."""
@@ -52,14 +61,14 @@ class View:
         finished = len(self.schedule.names(*FINISHED))
         self.say(f"{state.value} {ended.name} in {duration(ended.seconds)} ({finished} of {len(self.schedule.states)})")
 
-    def draw(self, running: Iterable[Job]) -> None:
+    def draw(self, running: Iterable[Running]) -> None:
         """Bring the table up to date."""
         now = time.monotonic()
         if self.console.is_terminal and now - self._drawn > SECONDS_BETWEEN_DRAWINGS:
             self._drawn = now
             self._live.update(self._table(list(running)), refresh=True)
 
-    def _table(self, running: list[Job]) -> Group:
+    def _table(self, running: list[Running]) -> Group:
         table = Table.grid(padding=(0, 2))
         for job in running:
             table.add_row(
@@ -78,7 +87,7 @@ class View:
         left = self.seconds_left(running)
         return Group(table, Text(text + (f"; about {duration(left)} left" if left is not None else ""), style="cyan"))
 
-    def seconds_left(self, running: Iterable[Job]) -> float | None:
+    def seconds_left(self, running: Iterable[Running]) -> float | None:
         """A rough time until all is done: stages take as long as those of their kind took; None before any has ended.
 
         Stages that are waiting only for DVC to find them unchanged are counted as if they ran.
