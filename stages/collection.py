@@ -42,7 +42,7 @@ def forget_checkpoint(folder: Path) -> None:
     try:
         with safe_open(folder / "model.safetensors", "np") as file:
             key = file.metadata()["run"]
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise DataError(f"{folder}/model.safetensors cannot be read ({error}); run `dvc repro`") from None
     (checkpoints_folder() / f"{key}.safetensors").unlink(missing_ok=True)
 

@@ -74,6 +74,7 @@ def open_dataset(folder: Path, raw: Path | None = None) -> ImageData:
     missing = [name for name in _NEEDED if name not in whole]
     if missing:
         raise DataError(f"{folder} has no {missing[0]}.npy; run `dvc repro` to make it again")
+    _require_consistent(folder, whole, len(raw_meta["class_names"]))
     return ImageData(
         **{name: whole[name] for name in _NEEDED},
         train_true_labels=whole.get("train_true_labels", whole["train_labels"]),
@@ -94,6 +95,18 @@ def array_hashes(meta: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in meta["sha256"].items() if name.endswith(".npy")}
 
 
+def _require_consistent(folder: Path, arrays: Mapping[str, np.ndarray], classes: int) -> None:
+    """Raise DataError where an image has no label or a label no class."""
+    for name, labels in arrays.items():
+        if not name.endswith("labels"):
+            continue
+        images = arrays[f"{name.partition('_')[0]}_images"]
+        if len(images) != len(labels):
+            raise DataError(f"{folder} has {len(images)} images but {len(labels)} labels in {name}.npy")
+        if len(labels) == 0 or labels.min() < 0 or labels.max() >= classes:
+            raise DataError(f"{folder} has labels in {name}.npy that are none of its {classes} classes")
+
+
 _NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -111,4 +124,6 @@ def _load_array(path: Path) -> np.ndarray:
     allowed = ALLOWED_DTYPES["images" if path.stem.endswith("images") else "labels"]
     if array.dtype.name not in allowed:
         raise DataError(f"{path} has dtype {array.dtype}; expected {' or '.join(allowed)}")
+    if array.ndim != (4 if path.stem.endswith("images") else 1):
+        raise DataError(f"{path} has shape {array.shape}; expected (N, H, W, C) for images, (N,) for labels")
     return array

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,16 @@ SMALL = {
 }
 PARAMETERS = "demo/params.yaml"
 LOCK = "demo/dvc.lock"
-REPRO = ("repro", "demo/dvc.yaml")
 RESULTS = ("data/digits", "data/corrupted", "runs", "demo/metrics", "demo/plots")
 SENTENCE = re.compile(r"^(?:error|ERROR): (.*)$", re.MULTILINE)
 PATIENCE = 3600  # seconds, far beyond any stage here, even on a machine that is busy with other things
 
 
+@dataclass(frozen=True)
 class Disturbed(Copy):
-    """A copy of the project, small enough to run in half a minute."""
+    """A copy of the project, small enough to run in half a minute, and how far its pipeline is to run."""
+
+    target: str = "demo/dvc.yaml"
 
     def reproduce(self, max_file_bytes: int | None = None) -> tuple[bool, str]:
         """`dvc repro` of the demo, perhaps with a limit on the size of its files: whether it succeeded; its output."""
@@ -60,7 +63,7 @@ class Disturbed(Copy):
         """`dvc repro` of the demo in a process group of its own, as a terminal has it; none of it is left behind."""
         with open(self.folder.parent / log_name, "wb") as log:
             dvc = subprocess.Popen(
-                [sys.executable, "-m", "dvc", *REPRO],
+                [sys.executable, "-m", "dvc", "repro", self.target],
                 cwd=self.folder,
                 env=environment(self.folder),
                 stdout=log,
@@ -124,12 +127,12 @@ class Disturbed(Copy):
         """A duplicate, in a folder of its own with DVC's state."""
         folder.mkdir(parents=True)
         shutil.copytree(self.folder.parent, folder, symlinks=True, dirs_exist_ok=True)
-        return Disturbed(folder / self.folder.name)
+        return Disturbed(folder / self.folder.name, self.target)
 
 
-def small_project(folder: Path) -> Disturbed:
+def small_project(folder: Path, target: str = "demo/dvc.yaml") -> Disturbed:
     """The project's working tree with the small demo, nothing of which has run."""
-    copy = Disturbed(copy_of_project(folder / "project").folder)
+    copy = Disturbed(copy_of_project(folder / "project").folder, target)
     copy.change_params(SMALL, PARAMETERS)
     (copy.folder / LOCK).unlink(missing_ok=True)
     for name in ("demo/metrics", "demo/plots"):

@@ -74,9 +74,9 @@ class Fault(NamedTuple):
 class Bench:
     """Where the copies lie: one in which nothing has run, one in which all has, and what each edit should give."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, target: str = "demo/dvc.yaml"):
         self.folder = folder
-        self.fresh = small_project(folder / "fresh")
+        self.fresh = small_project(folder / "fresh", target)
         started = time.monotonic()
         self.whole = self.undisturbed("whole")
         self.seconds = time.monotonic() - started
