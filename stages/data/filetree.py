@@ -19,8 +19,9 @@ DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAE
 MAX_FILES = 4_000_000
 MAX_FILE_BYTES = 256 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**30
-# No archive of images unpacks to a hundred times its size; one that does was made to fill the memory.
+# No archive of images unpacks to a hundred times its size; beyond what is harmless, one that does is hostile.
 MAX_EXPANSION = 100
+HARMLESS_BYTES = 64 * 2**20
 HEADER_BYTES = 512
 MAX_HEADER_BYTES = 2**20
 
@@ -36,7 +37,7 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
         )
     total, most = 0, MAX_TOTAL_BYTES
     if source.is_file():
-        most = min(most, max(MAX_FILE_BYTES, MAX_EXPANSION * source.stat().st_size))
+        most = min(most, max(HARMLESS_BYTES, MAX_EXPANSION * source.stat().st_size))
     try:
         for number, (name, size, content) in enumerate(_open(source), start=1):
             path = PurePosixPath(name)
