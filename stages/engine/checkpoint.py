@@ -32,10 +32,10 @@ def save_checkpoint(path: Path, step: TrainingStep, progress: Progress) -> None:
     tensors["default_generator"] = _default_generator(step.device).get_rng_state()
     text = json.dumps(progress.__dict__)
     with new_file(path) as partial:
-        save_file(tensors, partial, {"progress": text, "sha256": _checksum(tensors, text)})
+        save_file(tensors, partial, {"progress": text, "sha256": checksum(tensors, text)})
 
 
-def _checksum(tensors: dict[str, torch.Tensor], progress: str) -> str:
+def checksum(tensors: dict[str, torch.Tensor], progress: str) -> str:
     """The SHA-256 of a whole state: names, types, shapes and values."""
     return hashlib.sha256(save(tensors, {"progress": progress})).hexdigest()
 
@@ -51,7 +51,7 @@ def load_checkpoint(path: Path, step: TrainingStep) -> Progress | None:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata["sha256"] != _checksum(tensors, metadata["progress"]):
+        if metadata["sha256"] != checksum(tensors, metadata["progress"]):
             raise ValueError("a byte has changed since it was written")
         progress = Progress(**json.loads(metadata["progress"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
