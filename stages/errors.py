@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 _PARENT = os.getppid()
+# Linux counts the start of a process in such steps; Python takes longer to come to the first file of ours.
+_CLOCK_STEP = 0.01
 
 
 class UsageError(Exception):
@@ -79,7 +81,8 @@ def _require_unedited(watched: tuple[str, ...]) -> None:
     """Raise DataError where a module of ours that is loaded, or a parameter file, is newer than this process."""
     root = Path(__file__).parent
     loaded = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
-    files = [path for path in loaded if path.is_relative_to(root)] + [Path(word) for word in (*sys.argv, "params.yaml")]
+    parameters = [word for word in sys.argv if word.endswith(".yaml")] or ["params.yaml"]
+    files = [path for path in loaded if path.is_relative_to(root)] + [Path(name) for name in parameters]
     began = _start_of_process()
     for path in files:
         # Not the time of its content, which a file that is moved or copied may bring along.
@@ -88,8 +91,8 @@ def _require_unedited(watched: tuple[str, ...]) -> None:
 
 
 def _start_of_process() -> float:
-    """When this process began, in seconds since the epoch."""
-    began = psutil.Process().create_time()
+    """When this process began, or a moment later, in seconds since the epoch."""
+    began = psutil.Process().create_time() + _CLOCK_STEP
     if sys.platform == "linux":  # where psutil counts from the boot in whole seconds
         began += time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - psutil.boot_time()
     return began

@@ -37,7 +37,11 @@ from tests.faults.disturbed import (
 )
 
 # What DVC's own messages leave unsaid (docs/many-runs.md).
-RECOVERIES = {"dvc.lock": f"rm {LOCK}", "rwlock": "rm .dvc/tmp/rwlock"}
+RECOVERIES = {
+    "dvc.lock": f"rm {LOCK}",
+    "rwlock": "rm .dvc/tmp/rwlock",
+    "cache": f"{sys.executable} -m stages.verify",
+}
 MOST_RECOVERIES = 4
 
 OTHER_PARAMETERS = {
