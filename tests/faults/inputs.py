@@ -165,22 +165,21 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int =
 
 
 def compressed(*pieces: tuple[bytes, int]) -> Callable[[Path], None]:
-    """A gzip of pieces, each so many times, written without ever being whole in memory."""
+    """A gzip of pieces, each about so many times, which costs less to write than to read."""
 
     def write(path: Path) -> None:
-        with gzip.open(path, "wb", compresslevel=1) as file:
+        with open(path, "wb") as file:
             for piece, times in pieces:
-                block = max(1, min(times, 2**24 // len(piece)))
-                for _ in range(times // block):
-                    file.write(piece * block)
+                together = min(times, max(1, 2**24 // len(piece)))
+                file.write(gzip.compress(piece * together) * (times // together))
 
     return write
 
 
 def zip_bomb(path: Path) -> None:
-    """Sixty images of 200 MB of zeros each."""
+    """Five images of 200 MB of zeros each."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for number in range(60):
+        for number in range(5):
             with archive.open(f"train/cat/{number}.png", "w") as file:
                 for _ in range(12):
                     file.write(bytes(2**24))
@@ -279,7 +278,7 @@ SOURCES = [
         compressed((member("train/cat/0.png", size=8 * 2**30).tobuf(tarfile.GNU_FORMAT), 1), (bytes(2**20), 64)),
         file="set.tar.gz",
     ),
-    source("zip bomb: 60 images of 200 MB", zip_bomb, file="set.zip"),
+    source("zip bomb: 5 images of 200 MB", zip_bomb, file="set.zip"),
     source("zip in a zip, as an image", nested_zip, file="set.zip"),
     source("CIFAR-10 of another checksum, whose pickles run code", hostile_cifar, "cifar10", "set.tar.gz"),
     source("MNIST without its files", lambda path: write_folder(path, {"readme": b"x"}), "mnist", "set"),
