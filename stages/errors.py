@@ -5,6 +5,7 @@ stage has ended, so that an edit on the way would be recorded as if it had been 
 runs on beside the next `dvc repro`.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _PARENT = os.getppid()
 # Linux counts the start of a process in such steps; Python takes longer to come to the first file of ours.
 _CLOCK_STEP = 0.01
@@ -55,7 +57,8 @@ def run_stage(main: Callable[[], None], watched: tuple[str, ...] = (".py", ".yam
         sys.exit(_say(str(error), error.exit_code))
     except OSError as error:
         name = f" '{error.filename}'" if error.filename else ""
-        sys.exit(_say(f"cannot read or write{name}: {error.strerror or error}", DataError.exit_code))
+        full = "; is the disk full?" if error.errno in _NO_ROOM else ""
+        sys.exit(_say(f"cannot read or write{name}: {error.strerror or error}{full}", DataError.exit_code))
     except MemoryError:
         sys.exit(_say("out of memory; set dataset.train_size and dataset.test_size to a smaller number", 1))
     except KeyboardInterrupt:
@@ -87,7 +90,8 @@ def _require_unedited(watched: tuple[str, ...]) -> None:
     for path in files:
         # Not the time of its content, which a file that is moved or copied may bring along.
         if path.suffix in watched and path.is_file() and path.stat().st_ctime > began:
-            raise DataError(f"{path} was edited while this stage ran; run `dvc repro` again")
+            name = path.relative_to(root.parent) if path.is_relative_to(root) else path
+            raise DataError(f"{name} was edited while this stage ran; run `dvc repro` again")
 
 
 def _start_of_process() -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from stages import config
@@ -65,7 +65,7 @@ def train_and_write(params: list[Path], run: PlannedRun, raw: Path, corrupted: P
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with new_folder(out) as folder:
-        save_file(weights, folder / "model.safetensors", {"run": key})
+        (folder / "model.safetensors").write_bytes(save(weights, {"run": key}))
         write_json(folder / "metrics.json", metrics)
         write_csv(folder / "curves.csv", outcome.rows)
         write_csv(folder / "steps.csv", outcome.windows)

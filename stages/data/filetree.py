@@ -22,7 +22,7 @@ MAX_TOTAL_BYTES = 64 * 2**30
 # No archive of images unpacks to a hundred times its size; beyond what is harmless, one that does is hostile.
 MAX_EXPANSION = 100
 HARMLESS_BYTES = 64 * 2**20
-HEADER_BYTES = 512
+MEMBER_BYTES = 4096  # what a member counts besides its content: reading its header takes as long
 MAX_HEADER_BYTES = 2**20
 
 
@@ -43,7 +43,7 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name:
                 raise DataError(f"dataset.source: '{source}' holds the unsafe path '{name}'; nothing was unpacked")
-            total += HEADER_BYTES + size
+            total += MEMBER_BYTES + size
             if number > MAX_FILES or size > MAX_FILE_BYTES or total > most:
                 raise DataError(f"dataset.source: '{source}' is larger than a data set can be, at member '{name}'")
             if content is not None:

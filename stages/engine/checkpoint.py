@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 
 from stages.engine.step import TrainingStep
 from stages.files import new_file
@@ -32,7 +32,8 @@ def save_checkpoint(path: Path, step: TrainingStep, progress: Progress) -> None:
     tensors["default_generator"] = _default_generator(step.device).get_rng_state()
     text = json.dumps(progress.__dict__)
     with new_file(path) as partial:
-        save_file(tensors, partial, {"progress": text, "sha256": checksum(tensors, text)})
+        # Not save_file, which says of a full disk neither that nor which file.
+        partial.write_bytes(save(tensors, {"progress": text, "sha256": checksum(tensors, text)}))
 
 
 def checksum(tensors: dict[str, torch.Tensor], progress: str) -> str:

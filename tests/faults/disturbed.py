@@ -40,7 +40,7 @@ SMALL = {
 PARAMETERS = "demo/params.yaml"
 LOCK = "demo/dvc.lock"
 RESULTS = ("data/digits", "data/corrupted", "runs", "demo/metrics", "demo/plots")
-SENTENCE = re.compile(r"^(?:error|ERROR): (.*)$", re.MULTILINE)
+SENTENCE = re.compile(r"^(?:(?:error|ERROR): )(.*)$|^('.*dvc\.lock' (?:validation failed|is invalid).*)$", re.MULTILINE)
 PATIENCE = 3600  # seconds, far beyond any stage here, even on a machine that is busy with other things
 
 
@@ -193,7 +193,7 @@ def files(folder: Path) -> list[Path]:
 
 def sentences(log: str) -> list[str]:
     """What our stages and DVC say went wrong."""
-    return SENTENCE.findall(log)
+    return [ours or of_the_lock for ours, of_the_lock in SENTENCE.findall(log)]
 
 
 def commands_in(sentence: str) -> list[str]:

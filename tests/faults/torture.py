@@ -129,9 +129,7 @@ def recover(copy: Disturbed, log: str, trial: Trial) -> None:
         trial.wrong.append(f"failed without a sentence: {log[-1500:]}")
         return
     trial.said.append(said[0])
-    commands = commands_in(said[0]) or [
-        command for word, command in RECOVERIES.items() if word in log.rpartition("ERROR")[2]
-    ]
+    commands = commands_in(said[0]) or [command for word, command in RECOVERIES.items() if word in said[0]]
     for command in commands:
         copy.follow(command)
     trial.did += commands
