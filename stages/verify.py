@@ -6,11 +6,13 @@ the disk is handed out again and again. Our stages refuse it; this is the remedy
 
 import argparse
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc_data.hashfile.tree import Tree
 
 from stages.errors import DataError, run_stage
 from stages.files import read_sealed
@@ -28,6 +30,7 @@ def main() -> None:
     objects = [path for path in sorted(cache.glob("??/*")) if path.is_file()]
     folders = sorted(path.parent for name in ("data", "runs") for path in Path(name).rglob("meta.json"))
     damaged = [path for path in objects if not is_whole(path)]
+    damaged += [path for list_of_files in damaged if (path := adopted(cache, list_of_files)) in objects]
     for path in damaged:
         path.unlink()
     for folder in folders:
@@ -46,6 +49,19 @@ def is_whole(path: Path) -> bool:
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     return found == path.parent.name + path.name.removesuffix(".dir")
+
+
+def adopted(cache: Path, damaged: Path) -> Path | None:
+    """Where DVC keeps a damaged list of a folder's files once it has checked it out and taken it for a new result."""
+    if damaged.suffix != ".dir":
+        return None
+    try:
+        tree = Tree.from_list(json.loads(damaged.read_bytes()))
+        tree.digest()
+    except (ValueError, TypeError, KeyError, AttributeError):  # no list that DVC could have checked out
+        return None
+    name = tree.hash_info.value
+    return cache / name[:2] / name[2:]
 
 
 if __name__ == "__main__":
