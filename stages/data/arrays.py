@@ -119,8 +119,8 @@ def _load(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _load_array(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} holds no array of numbers ({error}); delete its folder and run `dvc repro`") from None
+    except (OSError, ValueError, EOFError):
+        raise DataError(f"{path} holds no whole array of numbers; delete its folder and run `dvc repro`") from None
     allowed = ALLOWED_DTYPES["images" if path.stem.endswith("images") else "labels"]
     if array.dtype.name not in allowed:
         raise DataError(f"{path} has dtype {array.dtype}; expected {' or '.join(allowed)}")

@@ -358,11 +358,6 @@ def doubled(path: Path) -> bytes:
     return safetensors({name: np.concatenate([values, values]) for name, values in load_file(path).items()})
 
 
-def as_integers(path: Path) -> bytes:
-    """Weights of another type."""
-    return safetensors({name: values.astype(np.int8) for name, values in load_file(path).items()})
-
-
 def flipped_meta(folder: Path) -> None:
     """A meta.json that says another class of an image, under the old seal."""
     write_parameters(folder, {})

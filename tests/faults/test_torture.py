@@ -37,11 +37,10 @@ def test_the_harness_finds_the_same_results_after_a_full_disk_and_a_lock_cut_sho
     assert disk.said
 
 
-def test_a_stage_ends_without_a_result_when_its_dvc_is_killed(tmp_path):
+def test_a_stage_ends_without_a_result_when_its_dvc_is_killed(tmp_path, run_stage):
     (tmp_path / "params.yaml").write_text(PARAMS)
     for stage, arguments in (("fetch", "--out raw"), ("corrupt", "--raw raw --out data")):
-        command = [sys.executable, "-m", f"stages.{stage}", *arguments.split()]
-        subprocess.run(command, cwd=tmp_path, env=under_dvc(tmp_path), check=True, capture_output=True)
+        assert run_stage(stage, *arguments.split()).returncode == 0
     training = [sys.executable, "-m", "stages.train", "--arch", "mlp_1x512"]
     training += ["--raw", "raw", "--data", "data", "--out", "run"]
     dvc = f"import subprocess; subprocess.run({training}, stdin=subprocess.PIPE)"
@@ -59,7 +58,7 @@ def test_a_stage_ends_without_a_result_when_its_dvc_is_killed(tmp_path):
     assert not list(tmp_path.rglob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "stages/config.py", "stages/data/sources/digits.py", "stages/plot.py"])
+@pytest.mark.parametrize("name", ["params.yaml", "stages/data/sources/digits.py", "stages/plot.py"])
 def test_an_edit_while_a_stage_runs_under_dvc_is_an_error_where_the_stage_read_the_file(tmp_path, name):
     shutil.copytree(ROOT / "stages", tmp_path / "stages")
     (tmp_path / "params.yaml").write_text(PARAMS)
@@ -121,3 +120,24 @@ def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, 
     objects[1].write_text("tow")
     assert f"damaged, deleted: {objects[1]}" in run_stage("verify").stdout
     assert [path.exists() for path in objects] == [True, False, True]
+
+
+def test_verify_deletes_the_list_that_dvc_makes_of_a_damaged_list_of_files(tmp_path, run_stage):
+    run = {"cwd": tmp_path, "check": True, "capture_output": True}
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "--no-scm"], **run)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/two").write_text("two")
+    subprocess.run(
+        [*dvc, "stage", "add", "--run", "-n", "stage", "-d", "folder", "-o", "out", "cp -r folder out"], **run
+    )
+    (listed,) = (tmp_path / ".dvc/cache/files/md5").rglob("*.dir")
+    listed.chmod(0o644)
+    listed.write_text(listed.read_text().replace("two", "owt"))
+    listed.chmod(0o444)
+    shutil.rmtree(tmp_path / "out")
+    subprocess.run([*dvc, "repro"], **run)
+    assert (tmp_path / "out/owt").exists(), "DVC checks its lists by now"
+    assert "2 damaged" in run_stage("verify").stdout
+    subprocess.run([*dvc, "repro"], **run)
+    assert (tmp_path / "out/two").read_text() == "two"
