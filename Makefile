@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro paper budget report publish pull-results test lint check mutants bench
+.PHONY: demo repro paper budget report publish pull-results test lint check mutants torture inputs verify bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
 	@cat demo/metrics/table.md
@@ -48,6 +48,15 @@ check: .venv/installed
 
 mutants: .venv/installed
 	python -m tests.faults.mutants
+
+torture: .venv/installed
+	python -m tests.faults.torture
+
+inputs: .venv/installed
+	python -m tests.faults.inputs
+
+verify: .venv/installed
+	python -m stages.verify
 
 bench: .venv/installed
 	python -m benchmarks.throughput

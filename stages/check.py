@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.comparison import data_differences, differences
+from stages.data.arrays import array_hashes
 from stages.errors import DataError, UsageError, run_stage
 from stages.files import read_json, write_json
 
@@ -75,7 +76,7 @@ def hashes(folders: list[Path]) -> dict[str, dict[str, str]]:
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("meta.json")):
-            found[path.parent.as_posix()] = _read(path)["sha256"]
+            found[path.parent.as_posix()] = array_hashes(_read(path))
     if not found:
         raise DataError(f"no data set below {', '.join(map(str, folders))}; run `dvc repro` or `dvc checkout` first")
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import config
-from stages.collection import forget_checkpoint, insert, table
+from stages.collection import forget_checkpoint, insert, read_run, table
 from stages.config import Parameters, PlannedRun
 from stages.errors import DataError, run_stage
 from stages.files import read_csv, read_json, write_csv, write_json, write_text
@@ -28,7 +28,7 @@ def main() -> None:
         folder = arguments.runs / run.name
         if not folder.exists():
             continue
-        metrics = read_json(folder / "metrics.json")
+        metrics = read_run(folder)
         require_planned(parameters, run, metrics, folder)
         collected[run] = metrics
         insert(summary, run, metrics)

@@ -7,9 +7,17 @@ from safetensors import SafetensorError, safe_open
 
 from stages.config import Parameters, PlannedRun
 from stages.errors import DataError
+from stages.files import read_json, read_sealed
 from stages.workspace import checkpoints_folder
 
 Metrics = dict[str, Any]
+
+
+def read_run(folder: Path) -> Metrics:
+    """A run's metrics, once every file of the run is what it was when it was written. Raises DataError."""
+    if (folder / "meta.json").exists():  # older runs have none
+        read_sealed(folder)
+    return read_json(folder / "metrics.json")
 
 
 def insert(summary: dict[str, Any], run: PlannedRun, metrics: Metrics) -> None:
@@ -34,7 +42,7 @@ def forget_checkpoint(folder: Path) -> None:
     try:
         with safe_open(folder / "model.safetensors", "np") as file:
             key = file.metadata()["run"]
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise DataError(f"{folder}/model.safetensors cannot be read ({error}); run `dvc repro`") from None
     (checkpoints_folder() / f"{key}.safetensors").unlink(missing_ok=True)
 

@@ -44,11 +44,10 @@ def main() -> None:
         "raw": raw_fingerprint(read_json(arguments.raw / "meta.json")),
         "corruption": description,
     }
+    arrays = {"train_labels": data.train_labels, "train_true_labels": data.train_labels, **changed}
     with new_folder(arguments.out) as folder:
-        save_arrays(
-            folder, {"train_labels": data.train_labels, "train_true_labels": data.train_labels, **changed}, meta
-        )
         write_json(folder / "audit.json", audit)
+        save_arrays(folder, arrays, meta)
     print(
         f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed, expected {audit['expected_changed']:.2%}"
     )

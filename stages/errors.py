@@ -1,8 +1,24 @@
-"""Errors that a person can act on: one sentence, an exit code, no traceback."""
+"""How a stage ends: in its result, or in one sentence that a person can act on, an exit code and no traceback.
 
+Two things that DVC does not notice end a stage that it started, too. It hashes what a stage depends on only when the
+stage has ended, so that an edit on the way would be recorded as if it had been used; and when DVC is killed, its stage
+runs on beside the next `dvc repro`.
+"""
+
+import errno
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_PARENT = os.getppid()
+# Linux counts the start of a process in such steps; Python takes longer to come to the first file of ours.
+_CLOCK_STEP = 0.01
 
 
 class UsageError(Exception):
@@ -25,19 +41,65 @@ class Interrupted(Exception):
         self.exit_code = 128 + signal_number
 
 
-def run_stage(main: Callable[[], None]) -> None:
-    """Run an entry point; turn the errors above, a full disk and Ctrl-C into one sentence and an exit code."""
+def run_stage(main: Callable[[], None], watched: tuple[str, ...] = (".py", ".yaml")) -> None:
+    """Run an entry point; turn the errors above, a full disk and Ctrl-C into one sentence and an exit code.
+
+    Under DVC, a file of a watched kind that the stage read and that was edited since it began is an error.
+    """
     try:
         main()
+        if _under_dvc():
+            _require_unedited(watched)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)  # Python takes up to half a second to end after torch, in which an edit would go unseen
     except (UsageError, DataError, Interrupted) as error:
         sys.exit(_say(str(error), error.exit_code))
     except OSError as error:
         name = f" '{error.filename}'" if error.filename else ""
-        sys.exit(_say(f"cannot read or write{name}: {error.strerror or error}", DataError.exit_code))
+        full = "; is the disk full?" if error.errno in _NO_ROOM else ""
+        sys.exit(_say(f"cannot read or write{name}: {error.strerror or error}{full}", DataError.exit_code))
     except MemoryError:
         sys.exit(_say("out of memory; set dataset.train_size and dataset.test_size to a smaller number", 1))
     except KeyboardInterrupt:
         sys.exit(_say("interrupted", 128 + signal.SIGINT))
+
+
+def require_dvc_alive() -> None:
+    """Raise Interrupted where the DVC that started this stage was killed: the next may run the same stage by now."""
+    if abandoned():
+        raise Interrupted("the dvc that started this stage was killed; run `dvc repro` again", signal.SIGTERM)
+
+
+def abandoned() -> bool:
+    """Whether the DVC that started this stage is gone."""
+    return _under_dvc() and os.getppid() != _PARENT
+
+
+def _under_dvc() -> bool:
+    return "DVC_STAGE" in os.environ
+
+
+def _require_unedited(watched: tuple[str, ...]) -> None:
+    """Raise DataError where a module of ours that is loaded, or a parameter file, is newer than this process."""
+    root = Path(__file__).parent
+    loaded = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
+    parameters = [word for word in sys.argv if word.endswith(".yaml")] or ["params.yaml"]
+    files = [path for path in loaded if path.is_relative_to(root)] + [Path(name) for name in parameters]
+    began = _start_of_process()
+    for path in files:
+        # Not the time of its content, which a file that is moved or copied may bring along.
+        if path.suffix in watched and path.is_file() and path.stat().st_ctime > began:
+            name = path.relative_to(root.parent) if path.is_relative_to(root) else path
+            raise DataError(f"{name} was edited while this stage ran; run `dvc repro` again")
+
+
+def _start_of_process() -> float:
+    """When this process began, or a moment later, in seconds since the epoch."""
+    began = psutil.Process().create_time() + _CLOCK_STEP
+    if sys.platform == "linux":  # where psutil counts from the boot in whole seconds
+        began += time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - psutil.boot_time()
+    return began
 
 
 def _say(message: str, exit_code: int) -> int:

@@ -15,8 +15,8 @@ from stages.data.arrays import ImageData, open_dataset
 from stages.engine.device import select_device
 from stages.engine.evaluation import per_class_accuracy, predict_all, scores
 from stages.errors import DataError, run_stage
-from stages.files import read_csv, read_json, write_csv, write_json, write_text
-from stages.preparation import network, problem_of
+from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
+from stages.preparation import description, network, problem_of
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
 ACCURACY_TOLERANCE = 0.002
@@ -64,6 +64,7 @@ def measure(
 
     Raises DataError where the weights do not give the accuracies that the run recorded.
     """
+    require_made_from(read_sealed(folder), parameters, run, data, folder)
     metrics = read_json(folder / "metrics.json")
     model = network(parameters, run.arch, data).to(device)
     try:
@@ -83,6 +84,15 @@ def measure(
     test = per_class_accuracy(predictions.test, problem.test_labels, data.classes)
     columns = zip(data.class_names, train, test, strict=True)
     return metrics | found, [{"class": name, "train_accuracy": a, "test_accuracy": b} for name, a, b in columns]
+
+
+def require_made_from(
+    meta: dict[str, Any], parameters: Parameters, run: PlannedRun, data: ImageData, folder: Path
+) -> None:
+    """Raise DataError where a run was made from another recipe or data set than those it stands for."""
+    recipe = sha256_of(description(parameters, run.arch))
+    if meta["data"] != data.fingerprint or sha256_of(meta["recipe"]) != recipe:
+        raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
 
 
 def _set_sizes(data: ImageData) -> dict[str, int]:

@@ -1,6 +1,7 @@
-"""Files written whole or not at all, and their hashes."""
+"""Files written whole or not at all, and folders sealed by the hashes of their files."""
 
 import csv
+import glob
 import hashlib
 import json
 import math
@@ -11,16 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from stages.errors import DataError, require_dvc_alive
+
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it becomes `path` when the block ends well, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         yield partial
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
+        require_dvc_alive()
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -29,17 +34,30 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder; it replaces `path` when the block ends well, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = _partial(path)
     partial.mkdir()
     try:
         yield partial
+        require_dvc_alive()
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    """A temporary path beside `path`, whose folder is made; what killed processes left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        process = int(left.suffixes[-2].removeprefix("."))
+        if process != os.getpid() and psutil.pid_exists(process):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -110,3 +128,33 @@ def sha256(path: Path) -> str:
 def sha256_of(value: Any) -> str:
     """The SHA-256 of a JSON-serialisable value, independent of key order."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def seal(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Write meta.json into a folder: `meta`, the SHA-256 of every file there, and a seal over both."""
+    whole = {**meta, "sha256": {path.name: sha256(path) for path in sorted(folder.iterdir())}}
+    write_json(folder / "meta.json", {**whole, "seal": sha256_of(whole)})
+
+
+def read_sealed(folder: Path) -> dict[str, Any]:
+    """The meta.json of a folder, once it and the files that it lists have every byte they were written with.
+
+    DVC hands out what is in its cache unread. Raises DataError.
+    """
+    remedy = "run `python -m stages.verify`, then `dvc repro`"
+    try:
+        meta = read_json(folder / "meta.json")
+        hashes, expected = meta["sha256"], meta.pop("seal")
+        if sha256_of(meta) != expected:
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{folder} holds no readable meta.json that nobody has changed; {remedy}") from None
+    for name, recorded in hashes.items():
+        path = folder / Path(name).name
+        try:
+            found = sha256(path)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}); {remedy}") from None
+        if found != recorded:
+            raise DataError(f"{path} is damaged (it differs from its recorded hash); {remedy}")
+    return meta

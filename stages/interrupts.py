@@ -1,12 +1,17 @@
-"""Ctrl-C and SIGTERM as a flag that a long run reads between steps, so that it can save and say how to continue."""
+"""Ctrl-C, SIGTERM and the death of DVC as a flag that a long run reads between steps, to end without a loss."""
 
 import signal
 from types import FrameType
 from typing import Any
 
+from stages.errors import abandoned
+
 
 class StopFlag:
-    """Set by SIGINT or SIGTERM while active; a second signal ends the process at once."""
+    """Set by SIGINT or SIGTERM while active, or by the death of the DVC that started the stage.
+
+    A second signal ends the process at once.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -21,8 +26,8 @@ class StopFlag:
             signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Whether a signal has come."""
-        return self.signal_number is not None
+        """Whether to stop."""
+        return self.signal_number is not None or abandoned()
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number

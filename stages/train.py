@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from stages import config
@@ -17,7 +17,7 @@ from stages.engine.device import select_device
 from stages.engine.problem import Problem
 from stages.engine.training import Outcome, Stopped, summarise, train
 from stages.errors import DataError, Interrupted, run_stage
-from stages.files import new_folder, write_csv, write_json
+from stages.files import new_folder, seal, write_csv, write_json
 from stages.interrupts import StopFlag
 from stages.live import ProgressBar, followers
 from stages.models import parameter_count
@@ -47,11 +47,11 @@ def train_and_write(params: list[Path], run: PlannedRun, raw: Path, corrupted: P
     arch, parameters = run.arch, config.load(*params).of_run(run)
     device = select_device(parameters.train.device, parameters.train.deterministic)
     data = open_dataset(corrupted, raw)
-    key = run_key(params, run, data.fingerprint, device)
+    key = run_key(parameters, arch, data.fingerprint, device)
     model = network(parameters, arch, data).to(device)
     problem = problem_of(parameters, arch, data, device)
     outcome = followed_training(parameters, arch, model, problem, key, out, stop)
-    if run_key(params, run, data.fingerprint, device) != key:
+    if run_key(config.load(*params).of_run(run), arch, data.fingerprint, device) != key:
         raise DataError(f"code or parameters changed while {out} trained; nothing was written, run it again")
 
     metrics = {
@@ -65,10 +65,11 @@ def train_and_write(params: list[Path], run: PlannedRun, raw: Path, corrupted: P
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with new_folder(out) as folder:
-        save_file(weights, folder / "model.safetensors", {"run": key})
+        (folder / "model.safetensors").write_bytes(save(weights, {"run": key}))
         write_json(folder / "metrics.json", metrics)
         write_csv(folder / "curves.csv", outcome.rows)
         write_csv(folder / "steps.csv", outcome.windows)
+        seal(folder, {"recipe": description(parameters, arch), "data": data.fingerprint})
 
 
 def followed_training(
@@ -98,14 +99,14 @@ def followed_training(
             follower.close()
 
 
-def run_key(params: list[Path], run: PlannedRun, data_fingerprint: str, device: torch.device) -> str:
+def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: torch.device) -> str:
     """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
-    modules = ["stages.train", f"stages.models.{run.arch}".replace("/", ".")]
-    described = description(config.load(*params).of_run(run), run.arch)
+    modules = ["stages.train", f"stages.models.{arch}".replace("/", ".")]
+    described = description(parameters, arch)
     return fingerprint(
         modules, run=described, data=data_fingerprint, versions=[torch.__version__, version("timm")], device=device.type
     )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, watched=(".py",))  # of the parameters, it compares those that the run depends on

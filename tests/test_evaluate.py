@@ -2,11 +2,13 @@ import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from stages import corrupt, evaluate, fetch, plot, train
 from stages.errors import DataError
-from stages.files import read_csv, read_json
+from stages.files import read_csv, read_json, seal
 from stages.plot import flatten
 
 PARAMS = """
@@ -52,6 +54,13 @@ def project(trained, tmp_path, monkeypatch):
     return tmp_path / "project"
 
 
+def seal_again(run):
+    """As if the run had been written so."""
+    meta = read_json(run / "meta.json")
+    (run / "meta.json").unlink()
+    seal(run, {"recipe": meta["recipe"], "data": meta["data"]})
+
+
 def collect(monkeypatch, out="metrics"):
     call(evaluate, monkeypatch, "--raw", "raw", "--data", "data", "--runs", "runs", "--out", out)
 
@@ -86,6 +95,7 @@ def test_a_tampered_metric_is_found_out(project, monkeypatch, key):
     metrics = read_json(path)
     metrics[key] = metrics[key] + 0.15
     path.write_text(json.dumps(metrics))
+    seal_again(path.parent)
     with pytest.raises(DataError, match=f"has {key} .* its weights give"):
         collect(monkeypatch)
     assert not (project / "metrics").exists()
@@ -93,8 +103,35 @@ def test_a_tampered_metric_is_found_out(project, monkeypatch, key):
 
 def test_weights_of_another_network_are_refused(project, monkeypatch):
     path = project / "runs/mlp_1x512-none/model.safetensors"
-    path.write_bytes(path.read_bytes()[:1000])
+    save_file({"weight": np.zeros(3)}, path)
+    seal_again(path.parent)
     with pytest.raises(DataError, match=r"model\.safetensors does not fit mlp_1x512"):
+        collect(monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "metrics.json", "curves.csv", "steps.csv", "meta.json"])
+def test_a_run_with_a_flipped_bit_is_refused_with_the_remedy(project, monkeypatch, name):
+    path = project / "runs/mlp_1x512-none" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"mlp_1x512-none.* run `python -m stages\.verify`, then `dvc repro`"):
+        collect(monkeypatch)
+    assert not (project / "metrics").exists()
+
+
+@pytest.mark.parametrize(("old", "new"), [("lr: 0.01", "lr: 0.02"), ("epochs: 3", "epochs: 4")])
+def test_a_run_of_another_recipe_than_the_parameters_say_is_refused(project, monkeypatch, old, new):
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(DataError, match="was made from other parameters or data"):
+        collect(monkeypatch)
+
+
+def test_a_run_on_another_data_set_than_the_one_that_is_there_is_refused(project, monkeypatch):
+    shutil.rmtree(project / "data/labels-0.5")
+    shutil.copytree(project / "data/none", project / "data/labels-0.5")
+    with pytest.raises(DataError, match="labels-0.5 was made from other parameters or data"):
         collect(monkeypatch)
 
 

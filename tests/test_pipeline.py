@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stages import config, config_theory, registry
+from stages.engine.checkpoint import checksum
 from stages.files import read_csv
 from stages.preparation import description
 from tests.pipeline_helpers import (
@@ -557,7 +558,8 @@ def mark_first_epoch(checkpoint: Path, mark: float) -> float:
     """Replace the first epoch's recorded mini-batch loss in a checkpoint; return the one that was there."""
     state = progress(checkpoint)
     loss, state["rows"][0]["minibatch_loss"] = state["rows"][0]["minibatch_loss"], mark
-    save_file(load_file(checkpoint), checkpoint, {"progress": json.dumps(state)})
+    tensors, text = load_file(checkpoint), json.dumps(state)
+    save_file(tensors, checkpoint, {"progress": text, "sha256": checksum(tensors, text)})
     return loss
 
 

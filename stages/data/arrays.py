@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import DataError
-from stages.files import read_json, sha256, sha256_of, write_json
+from stages.files import read_sealed, seal, sha256_of
 
 NO_CORRUPTION = {"kind": "none", "level": 0.0, "seed": 0}
 ALLOWED_DTYPES = {"images": ("uint8", "float16"), "labels": ("int64",)}
@@ -43,14 +43,16 @@ class ImageData:
 
 
 def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-    """Write each array as `<name>.npy` and meta.json with their SHA-256 into an existing folder. Raises DataError."""
+    """Write each array as `<name>.npy` into an existing folder, and meta.json, which seals all that lies there.
+
+    Raises DataError.
+    """
     for name, array in arrays.items():
         try:
             np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
         except OSError as error:  # numpy's own says neither which file nor why
             raise DataError(f"cannot write {name}.npy ({error}); is the disk full?") from None
-    hashes = {f"{name}.npy": sha256(folder / f"{name}.npy") for name in arrays}
-    write_json(folder / "meta.json", {**meta, "sha256": hashes})
+    seal(folder, meta)
 
 
 def open_dataset(folder: Path, raw: Path | None = None) -> ImageData:
@@ -72,19 +74,37 @@ def open_dataset(folder: Path, raw: Path | None = None) -> ImageData:
     missing = [name for name in _NEEDED if name not in whole]
     if missing:
         raise DataError(f"{folder} has no {missing[0]}.npy; run `dvc repro` to make it again")
+    _require_consistent(folder, whole, len(raw_meta["class_names"]))
     return ImageData(
         **{name: whole[name] for name in _NEEDED},
         train_true_labels=whole.get("train_true_labels", whole["train_labels"]),
         name=raw_meta["dataset"],
         class_names=raw_meta["class_names"],
         corruption=corruption,
-        fingerprint=sha256_of([raw_fingerprint(raw_meta), meta["sha256"]]),
+        fingerprint=sha256_of([raw_fingerprint(raw_meta), array_hashes(meta)]),
     )
 
 
 def raw_fingerprint(meta: Mapping[str, Any]) -> str:
     """The identity of a raw set: a hash of the hashes of its arrays."""
-    return sha256_of(meta["sha256"])
+    return sha256_of(array_hashes(meta))
+
+
+def array_hashes(meta: Mapping[str, Any]) -> dict[str, str]:
+    """The SHA-256 of every array of a data set, by file name."""
+    return {name: value for name, value in meta["sha256"].items() if name.endswith(".npy")}
+
+
+def _require_consistent(folder: Path, arrays: Mapping[str, np.ndarray], classes: int) -> None:
+    """Raise DataError where an image has no label or a label no class."""
+    for name, labels in arrays.items():
+        if not name.endswith("labels"):
+            continue
+        images = arrays[f"{name.partition('_')[0]}_images"]
+        if len(images) != len(labels):
+            raise DataError(f"{folder} has {len(images)} images but {len(labels)} labels in {name}.npy")
+        if len(labels) == 0 or labels.min() < 0 or labels.max() >= classes:
+            raise DataError(f"{folder} has labels in {name}.npy that are none of its {classes} classes")
 
 
 _NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
@@ -92,22 +112,18 @@ _NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
 
 def _load(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The meta data and the arrays of one folder, each array checked against its hash."""
-    try:
-        meta = read_json(folder / "meta.json")
-        hashes = meta["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{folder} holds no readable meta.json; run `dvc repro` to make it") from None
-    return meta, {Path(name).stem: _load_array(folder / Path(name).name, expected) for name, expected in hashes.items()}
+    meta = read_sealed(folder)
+    return meta, {Path(name).stem: _load_array(folder / name) for name in array_hashes(meta)}
 
 
-def _load_array(path: Path, expected_hash: str) -> np.ndarray:
+def _load_array(path: Path) -> np.ndarray:
     try:
-        if sha256(path) != expected_hash:
-            raise ValueError("it differs from its recorded hash")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); delete its folder and run `dvc repro`") from None
+    except (OSError, ValueError, EOFError):
+        raise DataError(f"{path} holds no whole array of numbers; delete its folder and run `dvc repro`") from None
     allowed = ALLOWED_DTYPES["images" if path.stem.endswith("images") else "labels"]
     if array.dtype.name not in allowed:
         raise DataError(f"{path} has dtype {array.dtype}; expected {' or '.join(allowed)}")
+    if array.ndim != (4 if path.stem.endswith("images") else 1):
+        raise DataError(f"{path} has shape {array.shape}; expected (N, H, W, C) for images, (N,) for labels")
     return array

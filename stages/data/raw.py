@@ -48,8 +48,8 @@ class RawData:
             return np.arange(len(labels))
         classes = len(self.class_names)
         counts = np.bincount(labels, minlength=classes)
-        wanted = np.full(classes, size // classes) + (np.arange(classes) < size % classes)
-        if (wanted > counts).any():
+        wanted = [size // classes + (label < size % classes) for label in range(classes)]
+        if any(want > count for want, count in zip(wanted, counts, strict=True)):
             raise UsageError(
                 f"{key}: found {size}, but a class-balanced choice of {self.name} has at most {counts.min() * classes}"
             )

@@ -152,13 +152,17 @@ def test_a_finished_checkpoint_gives_the_run_without_another_step(tmp_path):
     assert steps == []
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty"])
-def test_a_damaged_checkpoint_starts_the_run_over(tmp_path, damage):
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "a bit"])
+def test_a_damaged_checkpoint_starts_the_run_over(tmp_path, damage, capsys):
     checkpoint = tmp_path / "run.safetensors"
     whole = train(conv_net(), random_problem(), recipe(), checkpoint)
     content = checkpoint.read_bytes()
-    checkpoint.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"x" * 5000, "empty": b""}[damage])
+    flipped = bytearray(content)
+    flipped[-1000] ^= 1
+    damaged = {"truncated": content[: len(content) // 2], "garbage": b"x" * 5000, "empty": b"", "a bit": flipped}
+    checkpoint.write_bytes(damaged[damage])
     assert load_checkpoint(checkpoint, TrainingStep(conv_net(), random_problem(), recipe())) is None
+    assert "run.safetensors is damaged" in capsys.readouterr().err
     assert train(conv_net(), random_problem(), recipe(), checkpoint) == whole
 
 

@@ -95,6 +95,8 @@ def _decode(name: str, content: bytes) -> np.ndarray:
                 depth = "16 bits a channel" if deep else f"mode {image.mode}"
                 raise DataError(f"dataset.source: '{name}' has {depth}; expected 8-bit RGB or grey")
             pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, IndexError) as error:
+    except UnidentifiedImageError:
+        raise DataError(f"dataset.source: '{name}' is not a readable image (of no known format)") from None
+    except (OSError, SyntaxError, ValueError, IndexError) as error:
         raise DataError(f"dataset.source: '{name}' is not a readable image ({error})") from None
     return pixels.reshape(*pixels.shape[:2], -1)

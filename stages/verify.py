@@ -1,0 +1,68 @@
+"""Read every byte of DVC's cache, the data sets and the runs, and delete what is damaged: `dvc repro` makes it anew.
+
+DVC trusts its cache unread and takes a file of the same size and time for the same file, so that a byte that rots on
+the disk is handed out again and again. Our stages refuse it; this is the remedy.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc_data.hashfile.tree import Tree
+
+from stages.errors import DataError, run_stage
+from stages.files import read_sealed
+
+
+def main() -> None:
+    """Print what was damaged and is deleted, and how much was read."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    try:
+        with Repo() as repo:
+            cache = Path(repo.cache.local.path)
+    except DvcException as error:
+        raise DataError(f"DVC cannot open this project ({error})") from None
+    objects = [path for path in sorted(cache.glob("??/*")) if path.is_file()]
+    folders = sorted(path.parent for name in ("data", "runs") for path in Path(name).rglob("meta.json"))
+    damaged = [path for path in objects if not is_whole(path)]
+    damaged += [path for list_of_files in damaged if (path := adopted(cache, list_of_files)) in objects]
+    for path in damaged:
+        path.unlink()
+    for folder in folders:
+        try:
+            read_sealed(folder)
+        except DataError:
+            damaged.append(folder)
+            shutil.rmtree(folder)
+    for path in damaged:
+        print(f"damaged, deleted: {path}")
+    print(f"{len(objects)} files of the cache and {len(folders)} folders read, {len(damaged)} damaged")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of the cache has the bytes that its name, the MD5 of its content, says."""
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return found == path.parent.name + path.name.removesuffix(".dir")
+
+
+def adopted(cache: Path, damaged: Path) -> Path | None:
+    """Where DVC keeps a damaged list of a folder's files once it has checked it out and taken it for a new result."""
+    if damaged.suffix != ".dir":
+        return None
+    try:
+        tree = Tree.from_list(json.loads(damaged.read_bytes()))
+        tree.digest()
+    except (ValueError, TypeError, KeyError, AttributeError):  # no list that DVC could have checked out
+        return None
+    name = tree.hash_info.value
+    return cache / name[:2] / name[2:]
+
+
+if __name__ == "__main__":
+    run_stage(main)
