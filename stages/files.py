@@ -132,7 +132,8 @@ def sha256_of(value: Any) -> str:
 
 def seal(folder: Path, meta: Mapping[str, Any]) -> None:
     """Write meta.json into a folder: `meta`, the SHA-256 of every file there, and a seal over both."""
-    whole = {**meta, "sha256": {path.name: sha256(path) for path in sorted(folder.iterdir())}}
+    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    whole = {**{key: value for key, value in meta.items() if key != "seal"}, "sha256": hashes}
     write_json(folder / "meta.json", {**whole, "seal": sha256_of(whole)})
 
 
