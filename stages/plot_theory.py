@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.errors import run_stage
 from stages.files import read_csv, read_json
@@ -103,8 +103,12 @@ def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
     for key, marker in LABELLINGS.items():
         if any(key in own for own in results.values()):
             right.plot([], [], marker, color=GREY, label=key.replace("_", " ").replace("l2", "with l2"))
-    left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log", ylim=(0, None))
+    left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log")
+    left.set_ylim(0, 1.05 * left.get_ylim()[1])
     right.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
+    right.margins(x=0.1)
+    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))  # norms often lie within one power of ten
+    right.xaxis.set_major_formatter("{x:,.0f}")
     right.xaxis.set_minor_formatter(NullFormatter())
     for axes in (left, right):
         axes.legend(fontsize=8)
