@@ -79,7 +79,8 @@ class Disturbed(Copy):
 
     def log(self, log_name: str = "log") -> str:
         """What the last `dvc repro` printed."""
-        return (self.folder.parent / log_name).read_text(encoding="utf-8", errors="replace")
+        text = (self.folder.parent / log_name).read_text(encoding="utf-8", errors="replace")
+        return text.replace(f"{self.folder}/", "")
 
     def follow(self, command: str) -> None:
         """Do what an error message says, to the letter."""
