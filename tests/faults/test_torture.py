@@ -31,7 +31,7 @@ def under_dvc(folder, code=ROOT):
 def test_the_harness_finds_the_same_results_after_a_full_disk_and_a_lock_cut_short(tmp_path):
     bench = Bench(tmp_path, "demo/dvc.yaml:corrupt@labels-0.5")
     assert "data/corrupted/demo/labels-0.5/train_labels.npy" in bench.expected
-    (disk,) = full_disk(bench, random.Random(0), 1)
+    (disk,) = full_disk("stage")(bench, random.Random(0), 1)
     (lock,) = damaged(cut_short, lambda copy: [copy.folder / LOCK], ())(bench, random.Random(1), 1)
     assert disk.wrong == lock.wrong == []
     assert disk.said
