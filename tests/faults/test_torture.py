@@ -1,5 +1,6 @@
 """The harness of `make torture` on the quick half of the pipeline, and what it led to, each by itself."""
 
+import errno
 import os
 import random
 import shutil
@@ -104,6 +105,14 @@ def test_what_a_killed_process_was_writing_is_removed_by_the_next(tmp_path, new)
             partial.write_text("whole")
         assert list(tmp_path.glob("out/.result.*.partial")) == [partial]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("new", [new_file, new_folder])
+def test_a_full_disk_says_whose_result_it_has_no_room_for(tmp_path, new):
+    with pytest.raises(OSError, match="result") as full, new(tmp_path / "result"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(tmp_path / "result")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, run_stage):
