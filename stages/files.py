@@ -27,6 +27,9 @@ def new_file(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         require_dvc_alive()
         os.replace(partial, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say whose it is
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -42,6 +45,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say whose it is
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """The harness of `make torture` on the quick half of the pipeline, and what it led to, each by itself."""
 
+import errno
 import os
 import random
 import shutil
@@ -31,7 +32,7 @@ def under_dvc(folder, code=ROOT):
 def test_the_harness_finds_the_same_results_after_a_full_disk_and_a_lock_cut_short(tmp_path):
     bench = Bench(tmp_path, "demo/dvc.yaml:corrupt@labels-0.5")
     assert "data/corrupted/demo/labels-0.5/train_labels.npy" in bench.expected
-    (disk,) = full_disk(bench, random.Random(1), 1)  # no file beyond 3 kB
+    (disk,) = full_disk("stage")(bench, random.Random(0), 1)
     (lock,) = damaged(cut_short, lambda copy: [copy.folder / LOCK], ())(bench, random.Random(1), 1)
     assert disk.wrong == lock.wrong == []
     assert disk.said
@@ -104,6 +105,14 @@ def test_what_a_killed_process_was_writing_is_removed_by_the_next(tmp_path, new)
             partial.write_text("whole")
         assert list(tmp_path.glob("out/.result.*.partial")) == [partial]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("new", [new_file, new_folder])
+def test_a_full_disk_says_whose_result_it_has_no_room_for(tmp_path, new):
+    with pytest.raises(OSError, match="result") as full, new(tmp_path / "result"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(tmp_path / "result")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, run_stage):

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 from tests.faults.disturbed import (
     LOCK,
     PARAMETERS,
@@ -208,18 +210,29 @@ def two_at_once(bench: Bench, chance: random.Random, tries: int) -> Iterator[Tri
 # --- The disk
 
 
-def full_disk(bench: Bench, chance: random.Random, tries: int) -> Iterator[Trial]:
-    """No file may grow beyond a size; then it may again."""
-    for _ in range(tries):
-        copy, trial = bench.copy_of(bench.fresh), Trial()
-        succeeded, log = copy.reproduce(max_file_bytes=int(10 ** chance.uniform(3, 6.5)))
-        if not succeeded:
-            recover(copy, log, trial)
-        trial.wrong += ["a traceback"] * ("Traceback" in log) + [
-            f"left half-written: {path}" for path in copy.partial()
-        ]
-        yield finish(copy, bench.expected, trial)
-        done(copy)
+def full_disk(whose: str) -> Callable[["Bench", random.Random, int], Iterator[Trial]]:
+    """No file of DVC and its stages, or of one stage, may grow beyond a size; then it may again."""
+
+    def attempt(bench: Bench, chance: random.Random, tries: int) -> Iterator[Trial]:
+        for _ in range(tries):
+            copy, trial = bench.copy_of(bench.fresh), Trial()
+            with copy.running() as dvc:
+                process: psutil.Process | None = psutil.Process(dvc.pid)
+                if whose == "stage":
+                    sleep_while_running(dvc, chance.uniform(0, 0.7 * bench.seconds))
+                    process = wait_for_stage(dvc)
+                if process:
+                    limit = int(10 ** chance.uniform(2, 6))
+                    process.rlimit(psutil.RLIMIT_FSIZE, (limit, limit))
+                dvc.wait(PATIENCE)
+            if dvc.returncode:
+                recover(copy, copy.log(), trial)
+            trial.wrong += ["a traceback"] * ("Traceback" in copy.log())
+            trial.wrong += [f"left half-written: {path}" for path in copy.partial()]
+            yield finish(copy, bench.expected, trial)
+            done(copy)
+
+    return attempt
 
 
 def damaged(
@@ -365,7 +378,8 @@ def faults(kills: int) -> list[Fault]:
     return [
         *(Fault(name, attempt, share[name]) for name, attempt in KILLS.items()),
         Fault("two `dvc repro` at once", two_at_once, 3),
-        Fault("disk full", full_disk, 6),
+        Fault("disk full for dvc", full_disk("dvc"), 3),
+        Fault("disk full for a stage", full_disk("stage"), 6),
         Fault("an output cut short", damaged(cut_short, artefacts, ()), 6),
         Fault("a bit flipped in an output", damaged(flip_a_bit, made_by_stages, ("demo/metrics",)), 6),
         Fault("a bit flipped in the cache", damaged(flip_a_bit, cached_by_dvc, OUTPUTS), 6),
@@ -386,10 +400,11 @@ def row(fault: Fault, trials: list[Trial]) -> str:
     """A line of the table."""
     wrong = [trial for trial in trials if trial.wrong]
     outcome = f"**WRONG** {len(wrong)} of {len(trials)}" if wrong else "same results"
-    said = {shortened(sentence): None for trial in trials for sentence in trial.said}
+    first, *others = dict.fromkeys(sentence for trial in trials for sentence in trial.said) or [""]
+    said = shortened(first) + (f" (and {len(others)} like it)" if others else "")
     did = {command.replace(sys.executable, "python"): None for trial in trials for command in trial.did}
     tried = sum(trial.disturbed for trial in trials)
-    return f"| {fault.name} | {tried} | {outcome} | {'; '.join(did) or 'none'} | {'; '.join(said)} |"
+    return f"| {fault.name} | {tried} | {outcome} | {'; '.join(did) or 'none'} | {said} |"
 
 
 def shortened(sentence: str) -> str:
