@@ -38,7 +38,7 @@ pull-results: .venv/installed
 	dvc pull --allow-missing
 
 test: .venv/installed
-	pytest -q --numprocesses auto --dist loadfile
+	pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	ruff format --check . && ruff check . && mypy

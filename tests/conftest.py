@@ -1,19 +1,26 @@
 """What the tests share: parameter files, stages run as a user runs them, and the real data where there are any."""
 
 import os
-import resource
 import subprocess
-import sys
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from tests.stage_processes import ROOT, StageProcess
+
 # Tests run side by side, a thread each, whose numbers then do not depend on how many cores there are.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ROOT = Path(__file__).resolve().parent.parent
+# The files that take longest, which begin first, so that none is left when the others are done.
+LONGEST = ("test_pipeline", "test_sharing", "test_run", "test_kills", "theory/test_stages", "faults/test_torture")
+
+
+def pytest_collection_modifyitems(items):
+    """Sort by file, the longest first; --no-loadscope-reorder keeps this order."""
+    rank = {ROOT / f"tests/{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture
@@ -45,20 +52,10 @@ def write_parameters(tmp_path):
 def run_stage(tmp_path):
     """Run `python -m stages.NAME ARGUMENTS` in an empty folder, perhaps with a limit on the size of its files."""
 
-    def run(name, *arguments, max_file_bytes=None):
-        def limit():
-            if max_file_bytes is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
-
-        return subprocess.run(
-            [sys.executable, "-m", f"stages.{name}", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-            preexec_fn=limit,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+    def run(name, *arguments, **limits):
+        stage = StageProcess(name, *arguments, folder=tmp_path, **limits)
+        code = stage.wait(120)
+        return subprocess.CompletedProcess((name, *arguments), code, *stage.communicate())
 
     return run
 

@@ -22,8 +22,7 @@ from ruamel.yaml import YAML
 
 from stages import provenance
 from stages.files import sha256
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.stage_processes import ROOT, StageProcess
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -79,12 +78,11 @@ class Copy:
         """`dvc repro`; the stages whose commands it ran, in order."""
         return stages_run(self.dvc("repro", *arguments))
 
-    def start_training(self, arch: str, out: str) -> subprocess.Popen[str]:
+    def start_training(self, arch: str, out: str) -> StageProcess:
         """Start a training stage without DVC."""
-        return self.start(
-            *(sys.executable, "-m", "stages.train", "--arch", arch, "--out", out),
-            *("--raw", "data/raw", "--data", "data/corrupted/headline"),
-        )
+        arguments = ("--arch", arch, "--raw", "data/raw", "--data", "data/corrupted/headline", "--out", out)
+        code = self.folder.resolve()
+        return StageProcess("train", *arguments, folder=code, code=code, environment=environment(code))
 
     def commit(self) -> None:
         """Commit everything that Git does not ignore, into few files, as the copy will be copied."""

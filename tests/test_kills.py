@@ -1,19 +1,16 @@
 """A training process killed at random moments ends, once it is left alone, with the bytes of an undisturbed run."""
 
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from stages.files import read_csv
+from tests.stage_processes import StageProcess
 
-ROOT = Path(__file__).resolve().parent.parent
 OUTPUTS = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv")
 # SIGKILL saves nothing by itself, so it is tried at more moments.
 KILLS = {signal.SIGKILL: 4, signal.SIGTERM: 2, signal.SIGINT: 2}
@@ -27,13 +24,8 @@ archs: {mlp_1x512: {lr: 0.01}}
 """
 
 
-def stage(name, *options):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", f"stages.{name}", *options], env=environment, stderr=subprocess.PIPE)
-
-
 def training(out):
-    return stage("train", "--arch", "mlp_1x512", "--raw", "raw", "--data", "data", "--out", out)
+    return StageProcess("train", "--arch", "mlp_1x512", "--raw", "raw", "--data", "data", "--out", out)
 
 
 def outputs(run):
@@ -47,8 +39,8 @@ def undisturbed(tmp_path_factory):
     (folder / "params.yaml").write_text(PARAMS)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert stage("fetch", "--out", "raw").wait() == 0
-        assert stage("corrupt", "--raw", "raw", "--out", "data").wait() == 0
+        assert StageProcess("fetch", "--out", "raw").wait() == 0
+        assert StageProcess("corrupt", "--raw", "raw", "--out", "data").wait() == 0
         start = time.monotonic()
         assert training("run").wait() == 0
     shutil.rmtree(folder / "checkpoints")
@@ -67,7 +59,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(undisturbed, tm
         time.sleep(chance.uniform(0.3, 1.0) * seconds)
         process.send_signal(killer)
         asked = time.monotonic()
-        process.communicate()
+        process.wait()
         assert time.monotonic() - asked < 5
         assert not Path("run").exists() or outputs(Path("run")) == outputs(whole / "run")
     assert training("run").wait() == 0

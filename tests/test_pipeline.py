@@ -270,6 +270,8 @@ class Clones:
 def clones(project: Copy, folder: Path) -> Clones:
     """Both run side by side, to save time. The outputs of the first are committed."""
     whole = project.duplicate(folder / "whole")
+    for pipeline in ("paper", "theory"):  # every DVC command would read their 170 stages
+        shutil.rmtree(whole.folder / pipeline)
     whole.change_params(SMALL)
     whole.commit()
     killed = whole.clone(folder / "killed")
@@ -535,8 +537,8 @@ def test_sigterm_saves_and_says_how_to_continue_and_the_same_command_continues(c
     process = copy.start_training(MLP, "runs/again")
     (checkpoint,) = wait_until(copy.checkpoints)
     asked = time.monotonic()
-    process.terminate()
-    output, _ = process.communicate()
+    process.send_signal(signal.SIGTERM)
+    _, output = process.communicate()
     assert time.monotonic() - asked < 5
     assert process.returncode == 128 + signal.SIGTERM
     assert len(errors(output)) == 1
@@ -581,7 +583,7 @@ def test_a_run_whose_inputs_change_while_it_trains_fails_and_writes_nothing(
     process = copy.start_training(MLP, "runs/again")
     wait_until(copy.checkpoints)
     edit(copy)
-    output, _ = process.communicate()
+    _, output = process.communicate()
     assert process.returncode == 1
     assert len(errors(output)) == 1
     assert "changed while runs/again trained" in output
