@@ -5,6 +5,7 @@ one, a later file's keys replacing an earlier one's: paper/params.yaml adds the 
 """
 
 import itertools
+import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -16,6 +17,10 @@ from ruamel.yaml.error import YAMLError
 from stages import registry
 from stages.errors import UsageError
 from stages.registry import did_you_mean
+
+# A wrong value as an error shows it: YAML can hold a list of a billion in a few lines.
+_FOUND = reprlib.Repr()
+_FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -334,7 +339,7 @@ def sentence(error: ValidationError, root: type[Section] = Parameters, *section:
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ")
     if problem["type"] in ("float_type", "int_type") and isinstance(found, str):
         message += ", which is written without quotes and without a bare exponent (0.0001, not 1e-4)"
-    return f"{key}: found {found!r}{hint}; {message}"
+    return f"{key}: found {_FOUND.repr(found)}{hint}; {message}"
 
 
 def _choices(problem: Any) -> list[str]:

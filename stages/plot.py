@@ -10,7 +10,19 @@ from matplotlib.figure import Figure
 
 from stages.errors import run_stage
 from stages.files import read_csv, read_json
-from stages.paper.style import MARKERS, NAMES, Curves, Metrics, by_run, outcomes, save, style, style_of, with_legend
+from stages.paper.style import (
+    ARCHS,
+    NAMES,
+    SUBSETS,
+    Curves,
+    Metrics,
+    by_run,
+    outcomes,
+    save,
+    style,
+    style_of,
+    with_legend,
+)
 
 
 def main() -> None:
@@ -27,7 +39,7 @@ def main() -> None:
     save(learning_curves(runs, curves), arguments.out / "learning_curves")
     save(training_loss(runs, steps), arguments.out / "training_loss")
     save(test_error(runs), arguments.out / "test_error")
-    save(memorisation(runs), arguments.out / "memorisation")
+    save(memorisation(runs, curves), arguments.out / "memorisation")
 
 
 def flatten(summary: Metrics) -> dict[str, Metrics]:
@@ -50,14 +62,22 @@ def learning_curves(runs: dict[str, Metrics], curves: Curves) -> Figure:
         for name, metrics in members.items():
             label, colour = style_of(metrics)
             epochs = [row["epoch"] for row in curves[name]]
-            axes.plot(epochs, [100 * row["train_accuracy"] for row in curves[name]], color=colour, label=label)
-            axes.plot(epochs, [100 * row["test_accuracy"] for row in curves[name]], color=colour, linestyle="--")
+            train, test = ([100 * row[key] for row in curves[name]] for key in ("train_accuracy", "test_accuracy"))
+            order = 3 if is_random(metrics) else 2  # random labels on top: that they are fitted is the point
+            axes.plot(epochs, train, color=colour, label=label, zorder=order)
+            axes.plot(epochs, test, color=colour, linestyle="--", zorder=order)
         axes.set(xlabel="epoch", ylim=(0, 103))
     axes = figure.axes[0]
     axes.set_ylabel("accuracy (%)")
     axes.plot([], [], color="grey", label="on the training set")
     axes.plot([], [], color="grey", linestyle="--", label="on the test set")
-    return with_legend(figure, "Train and test accuracy")
+    first = next(iter(runs.values()))
+    return with_legend(figure, f"Train and test accuracy, {first['train_size']:,} images of {first['dataset']}")
+
+
+def is_random(metrics: Metrics) -> bool:
+    """Whether every label of the run was drawn at random."""
+    return metrics["corruption"]["kind"] == "labels" and metrics["corruption"]["level"] == 1
 
 
 def training_loss(runs: dict[str, Metrics], steps: Curves) -> Figure:
@@ -77,40 +97,43 @@ def training_loss(runs: dict[str, Metrics], steps: Curves) -> Figure:
 def test_error(runs: dict[str, Metrics]) -> Figure:
     """Test error against the level of label corruption, as in the paper's figure 1c."""
     figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
-    for marker, (arch, members) in zip(MARKERS * 9, group_by_arch(runs).items(), strict=False):
+    for number, (arch, members) in enumerate(group_by_arch(runs).items()):
+        colour, marker = ARCHS.get(arch, (f"C{number}", "o"))
         points = sorted(
             (metrics["corruption"]["level"], 100 * (1 - metrics["test_accuracy"]))
             for metrics in members.values()
             if metrics["corruption"]["kind"] in ("none", "labels")
         )
-        axes.plot(*zip(*points, strict=True), marker=marker, label=NAMES.get(arch, arch)) if points else None
+        if points:
+            axes.plot(*zip(*points, strict=True), marker=marker, color=colour, label=NAMES.get(arch, arch))
     axes.set(xlabel="label corruption", ylabel="test error (%)", xlim=(-0.03, 1.03), ylim=(0, 100))
     axes.legend(loc="lower right")
     axes.set_title("Test error against label corruption (as figure 1c)", loc="left", fontsize=11)
     return figure
 
 
-def memorisation(runs: dict[str, Metrics]) -> Figure:
-    """Under label corruption: accuracy on untouched images, on corrupted ones as labelled, and as they truly are."""
-    members = {name: metrics for name, metrics in runs.items() if metrics["corrupted_subset_accuracy"] is not None}
-    figure, axes = plt.subplots(figsize=(2.6 + 1.3 * max(len(members), 2), 4.2), layout="constrained")
-    bars = {
-        "clean_subset_accuracy": ("untouched images, their label", "#0072b2"),
-        "corrupted_subset_accuracy": ("corrupted images, the given label", "#d55e00"),
-        "recovered_true_accuracy": ("corrupted images, the true label", "#009e73"),
-    }
-    for offset, (key, (label, colour)) in zip((-0.27, 0, 0.27), bars.items(), strict=True):
-        heights = [100 * (metrics[key] or 0) for metrics in members.values()]
-        bar = axes.bar([index + offset for index in range(len(members))], heights, 0.25, color=colour, label=label)
-        axes.bar_label(bar, fmt="%.0f", fontsize=7, padding=1)
-    names = [f"{NAMES.get(m['arch'], m['arch'])}\n{m['corruption']['level']:.0%} corrupted" for m in members.values()]
-    axes.set_xticks(range(len(members)), names, fontsize=8)
-    axes.set(ylabel="accuracy on the training set (%)", ylim=(0, 106))
-    axes.grid(axis="x", visible=False)
-    if not members:
+def memorisation(runs: dict[str, Metrics], curves: Curves) -> Figure:
+    """Accuracy on untouched and on corrupted training images over epochs, at each architecture's level nearest 0.5."""
+    corrupted = {name: metrics for name, metrics in runs.items() if metrics["corrupted_subset_accuracy"] is not None}
+    if not corrupted:
+        figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
         axes.text(0.5, 0.5, "no run has corrupted labels", transform=axes.transAxes, ha="center")
         return figure
-    return with_legend(figure, "What was memorised")
+    nearest = [
+        min(members.items(), key=lambda run: abs(run[1]["corruption"]["level"] - 0.5))
+        for members in group_by_arch(corrupted).values()
+    ]
+    figure, panels = panels_by_arch(dict(nearest))
+    for axes, (arch, members) in panels:
+        for name, metrics in members.items():
+            axes.set_title(f"{NAMES.get(arch, arch)}, {metrics['corruption']['level']:.0%} random labels", fontsize=10)
+            for key, (label, colour, dashes) in SUBSETS.items():
+                points = [(row["epoch"], 100 * row[key]) for row in curves[name] if row[key] is not None]
+                if points:
+                    axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, label=label)
+        axes.set(xlabel="epoch", ylim=(0, 103))
+    figure.axes[0].set_ylabel("accuracy on the training set (%)")
+    return with_legend(figure, "What is learned first")
 
 
 def group_by_arch(runs: dict[str, Metrics]) -> dict[str, dict[str, Metrics]]:

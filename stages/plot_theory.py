@@ -105,6 +105,10 @@ def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
             right.plot([], [], marker, color=GREY, label=key.replace("_", " ").replace("l2", "with l2"))
     left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log")
     left.set_ylim(0, 1.05 * left.get_ylim()[1])
+    left.set_xticks(sorted({row["bandwidth"] for row in search}), minor=False)
+    left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter(NullFormatter())
+    left.tick_params(axis="x", labelrotation=45)
     right.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
     right.margins(x=0.1)
     right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))  # norms often lie within one power of ten

@@ -325,11 +325,7 @@ class Refusal:
     after: dict[str, str]
 
 
-WRONG = {
-    "train.archs": "train.archs=[resnet]",
-    "corrupt.level": "corrupt.level=1.5",
-    "corrupt.kind": "corrupt.kind=lables",
-}
+WRONG = {"train.archs": "train.archs=[resnet]", "corrupt.level": "corrupt.level=1.5"}
 
 
 def with_another_learning_rate(copy: Copy) -> Change:

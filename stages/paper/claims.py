@@ -293,13 +293,15 @@ def _paired(measured: list[list[Measured]], combine: Callable[[float, float], fl
 
 
 def table(verdicts: list[dict[str, Any]]) -> str:
-    """The verdicts as a Markdown table."""
-    lines = ["| claim | paper | ours | 95% interval | verdict |", "| --- | ---: | ---: | ---: | --- |"]
+    """The verdicts as a Markdown table, with their intervals in brackets where there are several seeds."""
+    lines = ["| claim | paper | ours | verdict |", "| --- | ---: | ---: | --- |"]
     for verdict in verdicts:
-        interval = " to ".join(_shown(end, verdict) for end in verdict["interval"]) if verdict["interval"] else ""
         ours = "never" if verdict["never_reached"] else _shown(verdict["ours"], verdict)
-        paper = _shown(verdict["paper"], verdict)
-        lines.append(f"| {verdict['statement']} | {paper} | {ours} | {interval} | {verdict['verdict']} |")
+        if verdict["interval"]:
+            ours += f" ({' to '.join(_shown(end, verdict) for end in verdict['interval'])})"
+        lines.append(
+            f"| {verdict['statement']} | {_shown(verdict['paper'], verdict)} | {ours} | {verdict['verdict']} |"
+        )
     counts = {name: sum(v["verdict"] == name for v in verdicts) for name in ("reproduced", "differs", "not run")}
     return "\n".join([*lines, "", ", ".join(f"{count} {name}" for name, count in counts.items()) + "."]) + "\n"
 

@@ -30,7 +30,21 @@ NAMES = {
     "mlp_3x512": "MLP 3x512",
     "wrn_28_1": "Wide ResNet 28-1",
 }
-MARKERS = "osD^vP"
+# Colour and marker of an architecture, the same in every figure.
+ARCHS = {
+    "inception": ("#0072b2", "o"),
+    "alexnet": ("#d55e00", "s"),
+    "mlp_1x512": ("#009e73", "D"),
+    "mlp_3x512": ("#cc79a7", "^"),
+    "wrn_28_1": ("#444444", "v"),
+    "inception_nobn": ("#56b4e9", "P"),
+}
+# Accuracy on parts of a training set with corrupted labels: words, colour and line.
+SUBSETS = {
+    "clean_subset_accuracy": ("untouched images", "#0072b2", "-"),
+    "corrupted_subset_accuracy": ("corrupted images, as labelled", "#d55e00", "-"),
+    "recovered_true_accuracy": ("corrupted images, as they truly are", "#009e73", "--"),
+}
 
 Metrics = dict[str, Any]
 Curves = dict[str, list[dict[str, Any]]]

@@ -30,6 +30,7 @@ from safetensors.numpy import load_file, save_file
 
 from stages.files import read_json, seal
 from tests.data.archives import encode, image_files, noise, write_folder, write_tar, write_zip
+from tests.faults.tables import quoted
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 1024
@@ -102,10 +103,11 @@ def text(content: str, name: str) -> Case:
 
 
 def references() -> str:
-    """YAML whose every line names the one before ten times: a billion values in 300 bytes."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-    return "\n".join(lines) + "\n"
+    """Parameters whose data set's name is a billion values: every line names the one before ten times."""
+    lines = ["grid: {corruptions: [", "  &a0 [x, x, x, x, x, x, x, x, x, x],"]
+    lines += [f"  &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]," for n in range(1, 9)]
+    lines += ["]}", *(f"{name}: {json.dumps(values)}" for name, values in BASE.items())]
+    return "\n".join(lines).replace('"digits"', "*a8 ") + "\n"
 
 
 PARAMETERS = [
@@ -282,7 +284,7 @@ SOURCES = [
     source("zip in a zip, as an image", nested_zip, file="set.zip"),
     source("CIFAR-10 of another checksum, whose pickles run code", hostile_cifar, "cifar10", "set.tar.gz"),
     source("MNIST without its files", lambda path: write_folder(path, {"readme": b"x"}), "mnist", "set"),
-    source("image folder without a test set", lambda path: write_folder(path, {"train/a/0.png": b""}), file="set"),
+    images("image folder without a test set", {}, without="test"),
     source("empty class", empty_class, file="set"),
     source("one class only", one_class, file="set"),
     images("corrupt JPEG", {"train/cat/9.jpg": encode(noise(0), "JPEG")[:-40]}),
@@ -442,14 +444,8 @@ def answer_of(folder: Path, stage: str, arguments: str) -> Answer:
 
 def row(case: Case, answer: Answer) -> str:
     """A line of the table."""
-    outcome = f"**{'; '.join(answer.wrong)}**" if answer.wrong else answer.sentence
-    return f"| {case.name} | {answer.exit_code} | {shortened(outcome)} |"
-
-
-def shortened(sentence: str) -> str:
-    """A sentence that fits into a table."""
-    sentence = " ".join(sentence.replace("|", "/").split())
-    return sentence if len(sentence) < 200 else f"{sentence[:197]}..."
+    outcome = f"**{'; '.join(answer.wrong)}**" if answer.wrong else quoted(answer.sentence)
+    return f"| {case.name} | {answer.exit_code} | {outcome} |"
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ from tests.faults.disturbed import (
     small_project,
     wait_for_stage,
 )
+from tests.faults.tables import quoted
 
 # What DVC's own messages leave unsaid (docs/many-runs.md).
 RECOVERIES = {
@@ -401,15 +402,10 @@ def row(fault: Fault, trials: list[Trial]) -> str:
     wrong = [trial for trial in trials if trial.wrong]
     outcome = f"**WRONG** {len(wrong)} of {len(trials)}" if wrong else "same results"
     first, *others = dict.fromkeys(sentence for trial in trials for sentence in trial.said) or [""]
-    said = shortened(first) + (f" (and {len(others)} like it)" if others else "")
+    said = quoted(first) + (f" (and {len(others)} like it)" if others else "")
     did = {command.replace(sys.executable, "python"): None for trial in trials for command in trial.did}
     tried = sum(trial.disturbed for trial in trials)
     return f"| {fault.name} | {tried} | {outcome} | {'; '.join(did) or 'none'} | {said} |"
-
-
-def shortened(sentence: str) -> str:
-    """A sentence that fits into a table."""
-    return sentence.replace("|", "/") if len(sentence) < 160 else sentence.replace("|", "/")[:157] + "..."
 
 
 def main() -> None:

@@ -8,10 +8,9 @@ from stages.errors import DataError
 from stages.paper.claims import load_claims
 from stages.paper.figures import FIGURES, load_grids
 from stages.paper.figures.levels import figure_1b, figure_1c, time_to_fit
-from stages.paper.figures.marks import ARCHS
 from stages.paper.published import TABLE_1
 from stages.paper.results import load_runs
-from stages.paper.style import save, style
+from stages.paper.style import ARCHS, save, style
 from tests.conftest import ROOT
 from tests.paper.results import ALL_RUNS, make_run, write_grid
 

@@ -4,4 +4,4 @@ from functools import partial
 
 from stages.models.timm import adapted
 
-build = partial(adapted, "convnext_atto")
+build = partial(adapted, __name__.rpartition(".")[2])

@@ -7,4 +7,4 @@ from functools import partial
 
 from stages.models.timm import adapted
 
-build = partial(adapted, "vit_tiny_patch16_224")
+build = partial(adapted, __name__.rpartition(".")[2])

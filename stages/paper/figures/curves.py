@@ -19,7 +19,7 @@ from stages.paper.figures.marks import (
 )
 from stages.paper.published import TABLE_1, THOUSAND_STEPS_TO_LOSS_0_1
 from stages.paper.results import PLAIN, Run, by_level, select
-from stages.paper.style import outcomes, style_of
+from stages.paper.style import SUBSETS, outcomes, style_of
 
 # The paper's order of curves.
 CORRUPTIONS = ("none", "labels-1.0", "shuffled_pixels", "random_pixels", "gaussian")
@@ -137,13 +137,6 @@ def _shade_best(axes: Axes, line: list[tuple[float, float]], colour: str, alpha:
         best = np.maximum.accumulate(values)
         axes.plot(epochs, best, color=colour, linewidth=0.8, linestyle=":")
         axes.fill_between(epochs, values, best, color=colour, alpha=alpha, linewidth=0)
-
-
-SUBSETS = {
-    "clean_subset_accuracy": ("untouched images", "#0072b2", "-"),
-    "corrupted_subset_accuracy": ("corrupted images, as labelled", "#d55e00", "-"),
-    "recovered_true_accuracy": ("corrupted images, as they truly are", "#009e73", "--"),
-}
 
 
 def learned_first(runs: list[Run]) -> Figure:

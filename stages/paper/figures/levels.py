@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.paper.figures.marks import (
-    ARCHS,
     GREY,
     PAPER,
     PAPER_LABEL,
@@ -24,6 +23,7 @@ from stages.paper.figures.marks import (
 )
 from stages.paper.published import LARGEST_SLOWDOWN, TABLE_1
 from stages.paper.results import PLAIN, Run, by_level, select
+from stages.paper.style import ARCHS
 
 IN_FIGURE_1 = ("inception", "alexnet", "mlp_1x512")
 ALL = tuple(arch for arch in ARCHS if arch != "inception_nobn")
@@ -61,7 +61,9 @@ def figure_1c(runs: list[Run]) -> Figure:
     for row in TABLE_1:
         if row.variant == PLAIN and row.arch in ALL and row.test is not None:
             level = 0.0 if row.corruption == "none" else 1.0
-            axes.plot([level], [100 * (1 - row.test)], **PAPER | {"color": ARCHS[row.arch][0]})
+            name = arch_name(row.arch)
+            only = "" if name in [label for label, *_ in series] else f"{name}, {PAPER_LABEL} only"
+            axes.plot([level], [100 * (1 - row.test)], label=only, **PAPER | {"color": ARCHS[row.arch][0]})
     axes.plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} (table 1)")
     axes.axhline(90, color=GREY, linestyle=":", linewidth=1, label="chance")
     axes.set(xlabel="label corruption", ylabel="test error (%)", xlim=(-0.03, 1.03), ylim=(0, 100))

@@ -15,15 +15,6 @@ from matplotlib.figure import Figure
 from stages.paper.results import Run, data_note
 from stages.paper.style import NAMES, with_legend
 
-# Colour and marker of an architecture, the same in every figure.
-ARCHS = {
-    "inception": ("#0072b2", "o"),
-    "alexnet": ("#d55e00", "s"),
-    "mlp_1x512": ("#009e73", "D"),
-    "mlp_3x512": ("#cc79a7", "^"),
-    "wrn_28_1": ("#444444", "v"),
-    "inception_nobn": ("#56b4e9", "P"),
-}
 # The paper's value: a star that is larger than our marks and lies behind them.
 PAPER: dict[str, Any] = {
     "color": "black",

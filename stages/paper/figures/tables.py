@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stages.paper.figures.marks import (
-    ARCHS,
     GREY,
     PAPER,
     PAPER_LABEL,
@@ -20,6 +19,7 @@ from stages.paper.figures.marks import (
 )
 from stages.paper.published import TABLE_1, TABLE_4, VARIANTS, Row
 from stages.paper.results import Run, select
+from stages.paper.style import ARCHS
 
 
 def table_1(runs: list[Run]) -> Figure:
