@@ -1,6 +1,7 @@
 """Four ways to train the same network on the same images, as functions that take so many steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,17 @@ def engine(arch: str, size: int, problem: Problem, precision: str) -> Steps:
     return take
 
 
+@contextmanager
+def any_kernel() -> Iterator[None]:
+    """As people run their loops: without asking for determinism, which LocalResponseNorm does not have on CUDA."""
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("default")
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before)
+
+
 def resident_loop(arch: str, size: int, problem: Problem) -> Steps:
     """The same network in plain float32, channels first, on data that lies on the device."""
     device = problem.train_labels.device
@@ -80,6 +92,7 @@ def resident_loop(arch: str, size: int, problem: Problem) -> Steps:
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     inputs = problem.train_inputs.permute(0, 3, 1, 2).contiguous()
 
+    @any_kernel()
     def take(steps: int) -> None:
         model.train()
         for _ in range(steps):
@@ -119,6 +132,7 @@ def common_loop(
     )
     batches = _endless(loader)
 
+    @any_kernel()
     def take(steps: int) -> None:
         model.train()
         running = 0.0

@@ -21,12 +21,12 @@ import torch
 
 from benchmarks import goals, limits, loops
 from benchmarks.stage import run_stage
-from stages import models
+from stages import config, models
 from stages.engine.device import select_device
 from stages.engine.evaluation import predict_all
 from stages.files import write_json, write_text
+from stages.parameters import ARCHS
 
-ARCHS = {"inception": 28, "inception_nobn": 28, "alexnet": 28, "mlp_3x512": 28, "mlp_1x512": 28, "wrn_28_1": 32}
 COLUMNS = {
     "common": "common loop (a)",
     "resident": "resident float32 (b)",
@@ -38,7 +38,7 @@ COLUMNS = {
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--archs", nargs="+", default=list(ARCHS), choices=list(ARCHS))
+    parser.add_argument("--archs", nargs="+", default=ARCHS, choices=ARCHS)
     parser.add_argument("--seconds", type=float, default=3.0, help="per contender and round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precisions", nargs="+", default=None, choices=["float32", "bf16"])
@@ -48,19 +48,23 @@ def main() -> None:
     device = select_device(arguments.device, deterministic=True)
     precisions = arguments.precisions or _useful_precisions(device)
 
-    report: dict[str, Any] = {"machine": machine(device), "limits": machine_limits(device, precisions), "archs": {}}
+    report: dict[str, Any] = {"machine": machine(device), "limits": machine_limits(device, precisions)}
+    report |= {"startup_seconds": startup_seconds(), "archs": {}}
     for arch in arguments.archs:
         result = measure(arch, device, precisions, arguments.seconds, arguments.rounds)
         limit = report["limits"][f"{result['best']}_flops"]
         result["share_of_limit"] = result["flops_per_image"] * result["images_per_second"][result["best"]] / limit
         report["archs"][arch] = result
         print(row(arch, report["archs"][arch]), flush=True)
-    report["startup_seconds"] = startup_seconds()
-    text = table(report)
-    print(text)
-    write_json(arguments.out / "throughput.json", report)
-    write_text(arguments.out / "throughput.md", text)
-    picture(report, arguments.out / "throughput.png")
+        write(report, arguments.out)
+    print(table(report))
+
+
+def write(report: dict[str, Any], out: Path) -> None:
+    """The numbers so far, as a table and as a picture: whatever ends a long run, they are there."""
+    write_json(out / "throughput.json", report)
+    write_text(out / "throughput.md", table(report))
+    picture(report, out / "throughput.png")
 
 
 def machine(device: torch.device) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def machine_limits(device: torch.device, precisions: list[str]) -> dict[str, flo
 
 def measure(arch: str, device: torch.device, precisions: list[str], duration: float, rounds: int) -> dict[str, Any]:
     """Images per second of each contender (medians), its work per image, and the cost of an epoch's evaluation."""
-    size = ARCHS[arch]
+    size = config.load(Path("params.yaml")).input_size(arch)
     count = 50_000 if device.type == "cuda" else 5_000
     images, labels = loops.images_and_labels(count)
     problem = loops.resident_problem(images, labels, size, device)

@@ -12,7 +12,7 @@ from typing import Any
 from stages.comparison import data_differences, differences
 from stages.data.arrays import array_hashes
 from stages.errors import DataError, UsageError, run_stage
-from stages.files import read_json, write_json
+from stages.files import read_json, read_sealed, write_json
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "dvc", "safetensors")
 
@@ -72,11 +72,14 @@ def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def hashes(folders: list[Path]) -> dict[str, dict[str, str]]:
-    """The recorded SHA-256 of every array below the folders, by data set and file. Raises DataError where none is."""
+    """The SHA-256 of every array below the folders, by data set and file, checked against its bytes.
+
+    Raises DataError where a file is damaged or there is none.
+    """
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("meta.json")):
-            found[path.parent.as_posix()] = array_hashes(_read(path))
+            found[path.parent.as_posix()] = array_hashes(read_sealed(path.parent))
     if not found:
         raise DataError(f"no data set below {', '.join(map(str, folders))}; run `dvc repro` or `dvc checkout` first")
     return found

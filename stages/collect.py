@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from stages import config
-from stages.collection import forget_checkpoint, insert, read_run, table
+from stages.collection import forget_checkpoint, insert, table
 from stages.config import Parameters, PlannedRun
+from stages.data.arrays import fingerprint
 from stages.errors import DataError, run_stage
-from stages.files import read_csv, read_json, write_csv, write_json, write_text
+from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
+from stages.recipes import description
 
 
 def main() -> None:
@@ -24,18 +26,22 @@ def main() -> None:
     summary: dict[str, Any] = {}
     tables: dict[str, list[dict[str, Any]]] = {"curves": [], "steps": []}
     collected = {}
+    sets = read_sets(parameters, arguments.data)
     for run in parameters.planned_runs():
         folder = arguments.runs / run.name
         if not folder.exists():
             continue
-        metrics = read_run(folder)
+        meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
         require_planned(parameters, run, metrics, folder)
+        if not is_current(parameters, run, meta, sets):
+            print(f"{folder} was made from other parameters or data, so it is left out")
+            continue
         collected[run] = metrics
         insert(summary, run, metrics)
         for name, rows in tables.items():
             rows += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
         forget_checkpoint(folder)
-    audits = {path.parent.name: read_json(path) for path in sorted(arguments.data.glob("*/audit.json"))}
+    audits = {name: read_json(arguments.data / name / "audit.json") for name in sorted(sets)}
     write_json(arguments.out / "summary.json", summary)
     write_json(arguments.out / "audits.json", audits)
     for name, rows in tables.items():
@@ -43,6 +49,20 @@ def main() -> None:
     text = table(parameters, collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
+
+
+def read_sets(parameters: Parameters, folder: Path) -> dict[str, dict[str, Any]]:
+    """The meta.json of every corrupted set of the grid that is there, by name; its audit is read, its arrays not."""
+    assert parameters.paper is not None
+    names = parameters.paper.corruptions[parameters.dataset.name]
+    return {name: read_sealed(folder / name, only=["audit.json"]) for name in names if (folder / name).exists()}
+
+
+def is_current(parameters: Parameters, run: PlannedRun, meta: dict[str, Any], sets: dict[str, dict[str, Any]]) -> bool:
+    """Whether a run was made with the recipe that the parameters say now, on the data that lie there now."""
+    recipe = description(parameters.of_run(run), run.arch)
+    data = sets.get(run.corruption or "")
+    return sha256_of(meta["recipe"]) == sha256_of(recipe) and (data is None or meta["data"] == fingerprint(data))
 
 
 def require_planned(parameters: Parameters, run: PlannedRun, metrics: dict[str, Any], folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from stages import config_theory
 from stages.errors import run_stage
-from stages.files import read_csv, read_json, write_csv, write_json
+from stages.files import read_csv, read_json, read_sealed, write_csv, write_json
 
 TABLES = {"expressivity": ["conditioning"], "minimum_norm": ["distances", "interpolants", "random_signs"]}
 
@@ -25,6 +25,7 @@ def main() -> None:
     for name, written in TABLES.items():
         folder = arguments.runs / name
         if folder.exists():
+            read_sealed(folder)
             summary[name] = read_json(folder / "result.json")
         for table in written:
             tables[table] = read_csv(folder / f"{table}.csv") if folder.exists() else []
@@ -32,6 +33,7 @@ def main() -> None:
     for name in kernels:
         folder = arguments.runs / "kernel" / name
         if folder.exists():
+            read_sealed(folder)
             summary["kernel"][name] = {key_of(result): result for result in read_json(folder / "result.json")}
             tables["search"] += [{"features": name, **row} for row in read_csv(folder / "search.csv")]
     write_json(arguments.out / "summary.json", summary)

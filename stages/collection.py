@@ -7,17 +7,9 @@ from safetensors import SafetensorError, safe_open
 
 from stages.config import Parameters, PlannedRun
 from stages.errors import DataError
-from stages.files import read_json, read_sealed
 from stages.workspace import checkpoints_folder
 
 Metrics = dict[str, Any]
-
-
-def read_run(folder: Path) -> Metrics:
-    """A run's metrics, once every file of the run is what it was when it was written. Raises DataError."""
-    if (folder / "meta.json").exists():  # older runs have none
-        read_sealed(folder)
-    return read_json(folder / "metrics.json")
 
 
 def insert(summary: dict[str, Any], run: PlannedRun, metrics: Metrics) -> None:

@@ -22,6 +22,13 @@ from stages.registry import did_you_mean
 _FOUND = reprlib.Repr()
 _FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
 
+# What a file after the first may hold: what paper/dvc.yaml declares for the files of its folder.
+OVERLAID = (
+    *("paper", "resources", "train.epochs", "train.live"),
+    *("dataset.name", "dataset.source", "dataset.train_size", "dataset.test_size", "dataset.seed"),
+)
+OVERLAID_NAMES = ", ".join(OVERLAID)
+
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Coefficient = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -239,7 +246,10 @@ def load(*paths: Path) -> Parameters:
     """Read and validate parameter files as one. Raises UsageError, one sentence for the first wrong key."""
     document: dict[str, Any] = {}
     for path in paths:
-        document = _overlaid(document, _read(path))
+        over = _read(path)
+        if path != paths[0]:
+            _require_tracked(path, over)
+        document = _overlaid(document, over)
     kind = TheoryParameters if "theory" in document else Parameters
     try:
         parameters = kind.model_validate(document)
@@ -271,6 +281,17 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UsageError(f"{path} holds {type(document).__name__}; expected sections such as dataset and train")
     return document
+
+
+def _require_tracked(path: Path, document: Mapping[str, Any]) -> None:
+    """Raise UsageError where a file that adds to params.yaml sets what no stage is told to read there.
+
+    DVC would take every run for up to date.
+    """
+    for section, values in document.items():
+        for key in [section] if section in OVERLAID else [f"{section}.{name}" for name in values or ()]:
+            if key not in OVERLAID:
+                raise UsageError(f"{key}: found in {path}; set it in params.yaml, as {path} may hold {OVERLAID_NAMES}")
 
 
 def _overlaid(base: Any, over: Any) -> Any:

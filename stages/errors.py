@@ -59,10 +59,18 @@ def run_stage(main: Callable[[], None], watched: tuple[str, ...] = (".py", ".yam
         name = f" '{error.filename}'" if error.filename else ""
         full = "; is the disk full?" if error.errno in _NO_ROOM else ""
         sys.exit(_say(f"cannot read or write{name}: {error.strerror or error}{full}", DataError.exit_code))
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
         sys.exit(_say("out of memory; set dataset.train_size and dataset.test_size to a smaller number", 1))
     except KeyboardInterrupt:
         sys.exit(_say("interrupted", 128 + signal.SIGINT))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Torch has a class of its own for a GPU's memory, and none for the CPU's; not every stage imports it."""
+    words = "can't allocate memory"
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or words in str(error)
 
 
 def require_dvc_alive() -> None:

@@ -16,7 +16,8 @@ from stages.engine.device import select_device
 from stages.engine.evaluation import per_class_accuracy, predict_all, scores
 from stages.errors import DataError, run_stage
 from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
-from stages.preparation import description, network, problem_of
+from stages.preparation import network, problem_of
+from stages.recipes import description
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
 ACCURACY_TOLERANCE = 0.002

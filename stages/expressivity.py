@@ -9,7 +9,7 @@ import numpy as np
 from stages import config_theory
 from stages.data.arrays import open_dataset
 from stages.errors import UsageError, run_stage
-from stages.files import new_folder, write_csv, write_json
+from stages.files import new_folder, seal, write_csv, write_json
 from stages.theory.device import exact_device
 from stages.theory.expressivity import (
     DeepNetwork,
@@ -66,6 +66,8 @@ def main() -> None:
     deep = DeepNetwork(direction, deep_units(projections, given, settings.layers)).to(device)
     widest = -(-size // settings.layers) + 1
     deep_row = {
+        "dataset": data.name,
+        "train_size": size,
         "layers": settings.layers,
         "width": widest + 3,
         "weights": sum(parameter.numel() for parameter in deep.parameters()),
@@ -73,8 +75,9 @@ def main() -> None:
         **fit(evaluate(deep.float(), part, widest), given, "float32_label"),
     }
     with new_folder(arguments.out) as folder:
-        write_json(folder / "result.json", {"dataset": data.name, **rows[-1], "deep": deep_row})
+        write_json(folder / "result.json", {"dataset": data.name, "train_size": size, **rows[-1], "deep": deep_row})
         write_csv(folder / "conditioning.csv", rows)
+        seal(folder, {"data": data.fingerprint})
 
 
 def fit(values: np.ndarray, labels: np.ndarray, name: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from stages import config_theory
 from stages.data.arrays import ImageData, open_dataset
 from stages.errors import UsageError, run_stage
-from stages.files import new_folder, write_csv, write_json
+from stages.files import new_folder, seal, write_csv, write_json
 from stages.registry import did_you_mean
 from stages.theory.device import exact_device
 from stages.theory.distances import Stored, accumulate, of_pixels
@@ -56,6 +56,7 @@ def main() -> None:
             [{"dataset": data.name, "features": arguments.name, **result} for result in results],
         )
         write_csv(folder / "search.csv", [trial._asdict() for trial in trials])
+        seal(folder, {"data": data.fingerprint})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{arguments.out}: {time.perf_counter() - started:.0f} s, peak memory {peak:.1f} GiB")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from stages import config_theory
 from stages.data.arrays import open_dataset
 from stages.errors import UsageError, run_stage
-from stages.files import new_folder, write_csv, write_json
+from stages.files import new_folder, seal, write_csv, write_json
 from stages.theory.features import pixels
 from stages.theory.kernel import error_rate, one_hot
 from stages.theory.minimum_norm import (
@@ -94,6 +94,7 @@ def main() -> None:
         write_json(folder / "result.json", summary)
         for name, rows in (("distances", distances), ("interpolants", interpolants), ("random_signs", signs)):
             write_csv(folder / f"{name}.csv", rows)
+        seal(folder, {"data": data.fingerprint})
 
 
 def distance_rows(name: str, run: Iterator[Tensor], least: Tensor) -> list[dict[str, Any]]:

@@ -3,29 +3,24 @@
 import argparse
 from pathlib import Path
 
-from stages import registry
+from stages import config, registry
 from stages.errors import run_stage
 from stages.files import write_json
 from stages.models import parameter_count
 
-# The pixels a side that each network sees (paper, section 3; the Wide ResNet as in its later reproductions).
-INPUT_SIZES = {
-    "inception": 28,
-    "inception_nobn": 28,
-    "alexnet": 28,
-    "mlp_3x512": 28,
-    "mlp_1x512": 28,
-    "wrn_28_1": 32,
-}
+ARCHS = ("inception", "inception_nobn", "alexnet", "mlp_3x512", "mlp_1x512", "wrn_28_1")
 
 
 def main() -> None:
     """Build every network for ten classes of RGB images and write its count."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
+    parameters = config.load(arguments.params)
     counts = {}
-    for arch, size in INPUT_SIZES.items():
+    for arch in ARCHS:
+        size = parameters.input_size(arch)
         counts[arch] = parameter_count(registry.load("models", arch, "arch").build((3, size, size), 10, 0.0))
         print(f"{arch:<16} {counts[arch]:>10,}")
     write_json(arguments.out, counts)

@@ -1,7 +1,4 @@
-"""A run as a training stage prepares it: parameters to recipe, arrays to tensors, a name to a network."""
-
-from dataclasses import asdict
-from typing import Any
+"""A run as a training stage prepares it: arrays to tensors, a name to a network."""
 
 import torch
 from torch import nn
@@ -12,25 +9,8 @@ from stages.data.arrays import ImageData
 from stages.data.augmentation import Augmentation
 from stages.data.preprocessing import network_inputs
 from stages.engine.problem import Problem
-from stages.engine.recipe import Recipe, Stream, stream_seed
+from stages.engine.recipe import Stream, stream_seed
 from stages.errors import UsageError
-
-
-def recipe_of(parameters: Parameters, arch: str) -> Recipe:
-    """The training recipe of an architecture under these parameters."""
-    train, own, regularizers = parameters.train, parameters.recipe(arch), parameters.regularizers
-    return Recipe(
-        epochs=own.epochs or train.epochs,
-        batch_size=train.batch_size,
-        lr=own.lr,
-        lr_decay=own.lr_decay,
-        lr_milestones=None if own.lr_milestones is None else tuple(own.lr_milestones),
-        momentum=train.momentum,
-        weight_decay=own.weight_decay if regularizers.weight_decay else 0.0,
-        precision=train.precision,
-        seed=train.seed,
-        stop_when_fitted=train.stop_when_fitted,
-    )
 
 
 def network(parameters: Parameters, arch: str, data: ImageData) -> nn.Module:
@@ -67,14 +47,3 @@ def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch
         augment=augment,
         **labels,
     )
-
-
-def description(parameters: Parameters, arch: str) -> dict[str, Any]:
-    """Everything in the parameters that determines a run, as JSON-serialisable values."""
-    return {
-        "arch": arch,
-        "input_size": parameters.input_size(arch),
-        "recipe": asdict(recipe_of(parameters, arch)),
-        "regularizers": parameters.regularizers.model_dump(),
-        "deterministic": parameters.train.deterministic,
-    }

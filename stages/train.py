@@ -21,8 +21,9 @@ from stages.files import new_folder, seal, write_csv, write_json
 from stages.interrupts import StopFlag
 from stages.live import ProgressBar, followers
 from stages.models import parameter_count
-from stages.preparation import description, network, problem_of, recipe_of
+from stages.preparation import network, problem_of
 from stages.provenance import fingerprint
+from stages.recipes import description, recipe_of
 from stages.workspace import checkpoints_folder, main_copy
 
 

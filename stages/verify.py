@@ -10,25 +10,26 @@ import json
 import shutil
 from pathlib import Path
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
 from dvc_data.hashfile.tree import Tree
 
 from stages.errors import DataError, run_stage
 from stages.files import read_sealed
+from stages.parallel.graph import in_a_sentence, locked_repository
 
 
 def main() -> None:
     """Print what was damaged and is deleted, and how much was read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    try:
-        with Repo() as repo:
-            cache = Path(repo.cache.local.path)
-    except DvcException as error:
-        raise DataError(f"DVC cannot open this project ({error})") from None
-    objects = [path for path in sorted(cache.glob("??/*")) if path.is_file()]
-    folders = sorted(path.parent for name in ("data", "runs") for path in Path(name).rglob("meta.json"))
+    with in_a_sentence(), locked_repository() as repo:  # what DVC is just writing is no damage
+        verify(Path(repo.cache.local.path))
+
+
+def verify(cache: Path) -> None:
+    """Read every file of DVC's cache, the data sets and the runs below the working folder; delete what is damaged."""
+    objects = [path for path in sorted(cache.glob("??/*")) if path.is_file() and path.suffix != ".tmp"]
+    metas = (path for name in ("data", "runs") for path in Path(name).rglob("meta.json"))
+    folders = sorted(path.parent for path in metas if ".partial" not in path.parent.suffix)
     damaged = [path for path in objects if not is_whole(path)]
     damaged += [path for list_of_files in damaged if (path := adopted(cache, list_of_files)) in objects]
     for path in damaged:

@@ -76,10 +76,10 @@ def failure(run_stage):
 
 @pytest.fixture
 def real_data():
-    """The path of a real data file below $REPRO_DATA or the shared folder; skip the test where it is absent."""
+    """The path of a real data file below $REPRO_DATA; skip the test where it is absent."""
 
     def find(name):
-        path = Path(os.environ.get("REPRO_DATA", ROOT.parent / "shared" / "data")) / name
+        path = Path(os.environ.get("REPRO_DATA", "no-such-folder")) / name
         if not path.exists():
             pytest.skip(f"real data '{name}' is absent; set REPRO_DATA to the folder that holds it")
         return path

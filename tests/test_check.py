@@ -2,12 +2,16 @@
 
 import copy
 import json
+import shutil
 
+import numpy as np
 import pytest
 
+from stages import config
 from stages.comparison import data_differences, differences, runs_of, tolerances
+from stages.data.arrays import save_arrays
 from stages.files import read_json, write_json
-from tests.conftest import ROOT
+from tests.stage_processes import ROOT, StageProcess
 
 
 def run(seed, test_accuracy, **changes):
@@ -98,16 +102,32 @@ def test_one_changed_byte_of_the_data_is_named():
 DEMO = ROOT / "reference/demo"
 
 
+def write_set(folder, label):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "meta.json").unlink(missing_ok=True)
+    save_arrays(folder, {"train_labels": np.array([label])}, {})
+
+
+@pytest.fixture(scope="module")
+def demo_data(tmp_path_factory):
+    """The demo's data sets, as its stages make them."""
+    folder, parameters = tmp_path_factory.mktemp("demo"), ("--params", ROOT / "demo/params.yaml")
+    assert StageProcess("fetch", *parameters, "--out", "data/digits", folder=folder).wait() == 0
+    for name in config.load(ROOT / "demo/params.yaml").grid.corruptions:
+        out = ("--raw", "data/digits", "--out", f"data/corrupted/demo/{name}")
+        assert StageProcess("corrupt", *parameters, "--name", name, *out, folder=folder).wait() == 0
+    return folder / "data"
+
+
 @pytest.fixture
-def check(tmp_path, run_stage):
-    """Run the check on the demo's committed metrics with something changed; return its exit code and output."""
+def check(tmp_path, run_stage, demo_data):
+    """Run the check on the demo's data and its committed metrics with something changed; its exit code and output."""
+    shutil.copytree(demo_data, tmp_path / "data")
 
     def checked(change=lambda summary: None):
         summary = read_json(ROOT / "demo/metrics/summary.json")
         change(summary)
         write_json(tmp_path / "summary.json", summary)
-        for name, files in read_json(DEMO / "data.json").items():
-            write_json(tmp_path / name / "meta.json", {"sha256": files})
         done = run_stage("check", "--summary", "summary.json", "--data", "data", "--reference", DEMO)
         return done.returncode, done.stdout + done.stderr
 
@@ -144,6 +164,22 @@ def test_the_check_fails_on_another_seed(check):
     assert check(reseed)[0] == 1
 
 
+def test_the_check_fails_on_one_flipped_byte_of_an_array(check, tmp_path):
+    path = tmp_path / "data/corrupted/demo/labels-0.5/train_labels.npy"
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(content)
+    code, said = check()
+    assert (code, "labels-0.5/train_labels.npy is damaged" in said) == (1, True)
+
+
+def test_the_check_fails_on_data_of_another_seed(check, tmp_path):
+    (tmp_path / "data/digits").rename(tmp_path / "data/other")
+    shutil.copytree(tmp_path / "data/corrupted/demo/none", tmp_path / "data/digits")
+    code, said = check()
+    assert (code, "data/digits/train_images.npy: its bytes are not the reference's" in said) == (1, True)
+
+
 def test_the_reference_has_several_seeds_of_every_run_of_the_demo():
     summary = read_json(DEMO / "summary.json")
     paths = [path for path, _ in runs_of(summary)]
@@ -152,7 +188,7 @@ def test_the_reference_has_several_seeds_of_every_run_of_the_demo():
 
 
 def test_the_record_of_two_seeds_checks_itself(tmp_path, run_stage):
-    write_json(tmp_path / "data/a/meta.json", {"sha256": {"x.npy": "12"}})
+    write_set(tmp_path / "data/a", 12)
     for seed in (0, 1):
         write_json(tmp_path / f"{seed}.json", {"alexnet": {"none": {f"seed-{seed}": run(seed, 0.9 + seed / 50)}}})
     record = ("--summary", "0.json", "1.json", "--data", "data", "--reference", "kept", "--record")
@@ -160,12 +196,12 @@ def test_the_record_of_two_seeds_checks_itself(tmp_path, run_stage):
     assert json.loads((tmp_path / "kept/environment.json").read_text())["packages"]["torch"]
     arguments = ("--data", "data", "--reference", "kept")
     assert run_stage("check", "--summary", "1.json", *arguments).returncode == 0
-    write_json(tmp_path / "data/a/meta.json", {"sha256": {"x.npy": "13"}})
+    write_set(tmp_path / "data/a", 13)
     assert run_stage("check", "--summary", "1.json", *arguments).returncode == 1
 
 
 def test_a_missing_reference_is_one_sentence(tmp_path, failure):
-    write_json(tmp_path / "data/a/meta.json", {"sha256": {}})
+    write_set(tmp_path / "data/a", 12)
     write_json(tmp_path / "s.json", copy.deepcopy(fresh()))
     code, message = failure("check", "--summary", "s.json", "--data", "data", "--reference", "absent")
     assert (code, "absent/summary.json" in message) == (1, True)

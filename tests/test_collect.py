@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from stages.files import read_csv, read_json, write_csv, write_json
+from stages import config
+from stages.config import PlannedRun
+from stages.data.arrays import fingerprint, save_arrays
+from stages.files import read_csv, read_json, read_sealed, seal, write_csv, write_json
+from stages.recipes import description
 
 PARAMETERS = """
 dataset: {name: cifar10}
@@ -34,12 +38,24 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
     write_csv(folder / "curves.csv", [{"epoch": 1, "train_accuracy": 0.5}, {"epoch": 2, "train_accuracy": 1.0}])
     write_csv(folder / "steps.csv", [{"step": 1, "loss": 2.3}])
     save_file({"w": np.zeros(1)}, folder / "model.safetensors", {"run": f"{folder.name}-key"})
+    root, (arch, *corruption, variant, number) = folder.parents[1], folder.name.split("-")
+    run = PlannedRun(arch, "-".join(corruption), variant, int(number))
+    data = root / "sets" / run.corruption
+    recipe = description(config.load(root / "params.yaml").of_run(run), arch)
+    seal(folder, {"recipe": recipe, "data": fingerprint(read_sealed(data)) if data.exists() else ""})
+
+
+def write_set(folder, changed, labels=(1, 2)):
+    folder.mkdir(parents=True)
+    write_json(folder / "audit.json", {"changed": changed})
+    save_arrays(folder, {"train_labels": np.array(labels)}, {"raw": "a raw set"})
 
 
 @pytest.fixture
 def arguments(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMETERS)
-    write_json(tmp_path / "sets/labels-0.5/audit.json", {"changed": 0.451})
+    write_set(tmp_path / "sets/labels-0.5", 0.451)
+    write_set(tmp_path / "sets/labels-0.9", 0.81)  # of an older grid
     return ("--params", "params.yaml", "--data", "sets", "--runs", "runs", "--out", "out")
 
 
@@ -79,3 +95,29 @@ def test_a_folder_that_holds_another_run_is_refused(tmp_path, failure, arguments
     assert code == 1
     assert "runs/mlp_1x512-none-plain-0/metrics.json" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_of_an_older_recipe_or_data_set_is_left_out_and_said_so(tmp_path, run_stage, arguments):
+    names = ("none-plain", "none-weight_decay", "labels-0.5-plain")
+    for name in names:
+        kind, level = ("labels", 0.5) if "labels" in name else ("none", 0.0)
+        write_run(tmp_path / f"runs/mlp_1x512-{name}-0", kind, level)
+    text = PARAMETERS.replace("epochs: 2", "epochs: 3")
+    (tmp_path / "params.yaml").write_text(text)
+    said = run_stage("collect", *arguments).stdout
+    assert all(f"runs/mlp_1x512-{name}-0 was made from other parameters or data" in said for name in names)
+    assert read_json(tmp_path / "out/summary.json") == {}
+
+    (tmp_path / "params.yaml").write_text(PARAMETERS)
+    (tmp_path / "sets/labels-0.5").rename(tmp_path / "older")
+    write_set(tmp_path / "sets/labels-0.5", 0.451, labels=(2, 1))
+    assert run_stage("collect", *arguments).returncode == 0
+    assert set(read_json(tmp_path / "out/summary.json")["mlp_1x512"]) == {"none"}
+
+
+def test_a_damaged_run_is_refused(tmp_path, failure, arguments):
+    write_run(tmp_path / "runs/mlp_1x512-none-plain-0")
+    path = tmp_path / "runs/mlp_1x512-none-plain-0/metrics.json"
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+    code, message = failure("collect", *arguments)
+    assert (code, "metrics.json is damaged" in message) == (1, True)

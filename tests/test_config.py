@@ -316,3 +316,17 @@ def test_a_variant_says_all_regularisers_whatever_the_parameters_have(write_para
     assert plain == config.Regularizers()
     assert cropped == config.Regularizers(random_crop=True)
     assert parameters.of_run(config.PlannedRun("mlp_1x512")) == parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("train: {precision: bf16}", "train.precision"),
+        ("archs: {mlp_1x512: {lr: 0.5}}", "archs.mlp_1x512"),
+        ("dataset: {input_size: 24}", "dataset.input_size"),
+    ],
+)
+def test_a_second_file_holds_only_what_the_grids_stages_are_told_to_read_there(tmp_path, write_parameters, text, key):
+    (tmp_path / "more.yaml").write_text(text)
+    with pytest.raises(UsageError, match=rf"^{key}: found in .*more.yaml; set it in params.yaml"):
+        config.load(write_parameters(), tmp_path / "more.yaml")

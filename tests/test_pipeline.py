@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from stages import config, config_theory, registry
 from stages.engine.checkpoint import checksum
 from stages.files import read_csv
-from stages.preparation import description
+from stages.recipes import description
 from tests.pipeline_helpers import (
     ROOT,
     Copy,
@@ -193,6 +193,15 @@ def test_every_parameter_that_changes_a_result_is_declared_by_the_stage_that_rea
             assert declared == {"theory.seed", "theory.device", f"theory.kernel.{stage.option('--name')}"}
 
 
+def test_what_the_grids_own_files_replace_is_declared_by_its_trainings(project_stages: list[ResolvedStage]) -> None:
+    trainings = [each for each in project_stages if each.entry == "stages.train" and each.pipeline == "paper/dvc.yaml"]
+    assert trainings
+    replaced = {key for key in config.OVERLAID if key.startswith("train.")} - {f"train.{key}" for key in NOT_RESULTS}
+    assert all(set(stage.params["paper/params.yaml"]) == replaced for stage in trainings)
+    fetches = [each for each in project_stages if each.entry == "stages.fetch" and each.pipeline == "paper/dvc.yaml"]
+    assert all(stage.params[stage.parameter_files[-1]] == [] for stage in fetches), "declared whole"
+
+
 @pytest.mark.parametrize("name", THEORY)
 def test_the_theory_pipeline_has_a_stage_for_every_kernel_of_a_parameter_file(
     name: str, project_stages: list[ResolvedStage]
@@ -214,7 +223,7 @@ def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(
     pipeline = str(Path(name).with_name("dvc.yaml"))
     stages = [stage for stage in project_stages if stage.pipeline == pipeline]
     declared = {key for stage in stages for key in stage.params.get(name, [])}
-    declared |= {f"train.{key}" for key in NOT_RESULTS}
+    declared |= {"resources", *(f"train.{key}" for key in NOT_RESULTS)}
     asked_for = YAML(typ="safe").load(ROOT / name)
     idle_recipes = {f"archs.{arch}" for arch in asked_for.get("archs", ()) if arch not in asked_for["train"]["archs"]}
     covered = tuple(f"{key}." for key in declared | idle_recipes)

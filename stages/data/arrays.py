@@ -81,8 +81,13 @@ def open_dataset(folder: Path, raw: Path | None = None) -> ImageData:
         name=raw_meta["dataset"],
         class_names=raw_meta["class_names"],
         corruption=corruption,
-        fingerprint=sha256_of([raw_fingerprint(raw_meta), array_hashes(meta)]),
+        fingerprint=fingerprint(meta),
     )
+
+
+def fingerprint(meta: Mapping[str, Any]) -> str:
+    """The identity of every byte of a raw or corrupted set, from its meta.json."""
+    return sha256_of([meta.get("raw") or raw_fingerprint(meta), array_hashes(meta)])
 
 
 def raw_fingerprint(meta: Mapping[str, Any]) -> str:

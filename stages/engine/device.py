@@ -1,12 +1,12 @@
 """The device a run uses, and the settings that make it repeat itself to the bit."""
 
 import ctypes
-import os
 import sys
 from contextlib import AbstractContextManager
 
 import torch
 
+from stages.determinism import repeatable_kernels
 from stages.errors import UsageError
 
 
@@ -24,12 +24,7 @@ def select_device(name: str, deterministic: bool) -> torch.device:
     if not available[chosen]:
         present = ", ".join(kind for kind, there in available.items() if there)
         raise UsageError(f"train.device: found '{name}', but this machine has {present}; auto chooses by itself")
-    # cuBLAS reads this when it starts; without it two runs may differ in the last bit.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # The same switch as use_deterministic_algorithms, without that function's two seconds of imports.
-    torch.set_deterministic_debug_mode("error" if deterministic else "default")
-    # Deterministic mode also fills fresh memory, against code that reads it uninitialised; ours does not.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    repeatable_kernels(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
     if chosen == "cuda":
         # Float32 products in TF32: convolutions do so by default, matrix products only when told.

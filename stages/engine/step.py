@@ -112,7 +112,7 @@ class TrainingStep:
                     self._step(size)
                     self.position.zero_()
             torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self._step(size)
             for name, tensor in self.tensors():
                 tensor.copy_(saved[name])

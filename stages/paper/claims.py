@@ -17,9 +17,7 @@ from ruamel.yaml.error import YAMLError
 from scipy import special
 
 from stages.errors import UsageError
-
-# Claims are about the whole training sets of CIFAR-10 and CIFAR-100 (50,000 images) and MNIST (60,000).
-WHOLE_SETS = (50_000, 60_000)
+from stages.paper.datasets import DATASETS
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -164,7 +162,7 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
     measured = [[one for one in group if one is not None] for group in found]
     flat = [one for group in measured for one in group]
     data = sorted({_data_of(run) for one in flat for run in one.runs} - {""})
-    whole = all(run.get("train_size", WHOLE_SETS[0]) in WHOLE_SETS for one in flat for run in one.runs)
+    whole = all(_is_whole(run) for one in flat for run in one.runs)
     judgement = None
     if all(one is not None for group in found for one in group) and (whole or claim.any_size):
         judgement = JUDGES[claim.kind](claim, tolerance, measured)
@@ -186,6 +184,12 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
         "data": data,
         "never_reached": judgement is not None and not math.isfinite(judgement.ours),
     }
+
+
+def _is_whole(run: Mapping[str, Any]) -> bool:
+    """Whether a result is on the whole training set that it names; counts of parameters and audits name none."""
+    name = run.get("dataset")
+    return name is None or (name in DATASETS and run.get("train_size") == DATASETS[name].train_size)
 
 
 def _data_of(run: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from stages.errors import DataError
 from stages.files import read_csv, read_json
+from stages.paper.datasets import DATASETS
 from stages.paper.style import NAMES, by_run
 
 PLAIN = "plain"
@@ -20,13 +21,6 @@ NEEDED = (
     "corruption seed epochs steps train_accuracy test_accuracy fitted epochs_to_fit best_test_accuracy diverged "
     "clean_subset_accuracy corrupted_subset_accuracy recovered_true_accuracy"
 ).split()
-DATASETS = {
-    "cifar10": ("official CIFAR-10", 50_000),
-    "cifar10-jpeg": ("JPEG copy of CIFAR-10", 50_000),
-    "cifar100": ("official CIFAR-100", 50_000),
-    "mnist": ("official MNIST", 60_000),
-    "digits": ("scikit-learn's digits", 1_797),
-}
 
 
 @dataclass(frozen=True)
@@ -64,8 +58,10 @@ class Run:
     def data(self) -> str:
         """Which bytes the run was trained on, in words, and how many images where it was not all of them."""
         name = self.metrics.get("dataset", "an unrecorded data set")
-        words, whole = DATASETS.get(name, (name, None))
         size = self.metrics.get("train_size")
+        if name not in DATASETS:
+            return name if size is None else f"{name}, {size:,} training images"
+        words, whole = DATASETS[name][:2]
         return words if size is None or size == whole else f"{words}, {size:,} training images only"
 
 

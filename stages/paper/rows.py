@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from stages.paper.claims import is_share
+from stages.paper.datasets import DATASETS
 from stages.paper.figures import Grids
 from stages.paper.figures.marks import arch_name
 from stages.paper.published import VARIANTS, Row
-from stages.paper.results import DATASETS, Run, select
+from stages.paper.results import Run, select
 from stages.paper.style import style_of
 
 DASH = "–"
@@ -177,7 +178,7 @@ def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:
 def _data(text: str) -> str:
     """`cifar10-jpeg, 50,000 images` with the data set's name in words."""
     name, comma, size = text.partition(", ")
-    return DATASETS[name][0] + comma + size if name in DATASETS else text
+    return DATASETS[name].words + comma + size if name in DATASETS else text
 
 
 def as_text(value: Any, share: bool) -> str:

@@ -137,11 +137,14 @@ def preconditioner(kernel: Kernel, panel: int = PANEL) -> Triangle:
 
 
 def factor_dtype(size: int, device: torch.device) -> torch.dtype:
-    """Float64 on a GPU that has the memory for its triangle and as much again for blocks, else float32."""
+    """Float64 on a GPU whose memory holds its triangle, distances and blocks, else float32.
+
+    By all of the memory, not by what is free: who else uses the GPU must not change the result.
+    """
     if device.type != "cuda":
         return torch.float32
-    free, _ = torch.cuda.mem_get_info(device)
-    return torch.float64 if free > 8 * size**2 else torch.float32
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return torch.float64 if memory > 12 * size**2 else torch.float32
 
 
 def conjugate_gradients(

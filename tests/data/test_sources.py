@@ -95,6 +95,24 @@ def test_mnist_is_read_from_a_tar_with_dots_in_the_names(real_data, tmp_path):
     assert len(mnist.read(str(write_tar(tmp_path / "mnist.tar", renamed, "w")), None).train_labels) == 60_000
 
 
+def test_mnists_idx_files_are_read_as_they_are_written(tmp_path, monkeypatch):
+    """Made-up ones of the official form, whose checksums stand in for the official ones."""
+    generator, arrays = np.random.default_rng(0), {}
+    for part, count in (("train", 20), ("t10k", 10)):
+        arrays[f"{part}-images-idx3-ubyte"] = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"{part}-labels-idx1-ubyte"] = np.arange(count, dtype=np.uint8) % 10
+    for name, array in arrays.items():
+        content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+        with gzip.open(tmp_path / f"{name}.gz", "wb") as file:
+            file.write(content)
+        monkeypatch.setitem(mnist.IDX_FILES, name, hashlib.md5(content).hexdigest())
+    data = mnist.read(str(tmp_path), None)
+    assert np.array_equal(data.train_images[..., 0], arrays["train-images-idx3-ubyte"])
+    assert np.array_equal(data.test_images[..., 0], arrays["t10k-images-idx3-ubyte"])
+    assert data.train_labels.tolist() == [*range(10), *range(10)]
+    assert data.test_labels.tolist() == [*range(10)]
+
+
 def test_a_missing_mnist_file_is_named(real_data, tmp_path):
     path = real_data("mnist") / "t10k-labels-idx1-ubyte.gz"
     (tmp_path / path.name).write_bytes(path.read_bytes())

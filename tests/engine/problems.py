@@ -46,10 +46,10 @@ def conv_net(classes=4, dropout=0.3, seed=1):
         nn.Conv2d(3, 8, 3, padding=1, bias=False),
         nn.BatchNorm2d(8),
         nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2),
+        nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Dropout(dropout),
-        nn.Linear(32, classes),
+        nn.Linear(8, classes),
     ).to(memory_format=torch.channels_last)
 
 

@@ -20,10 +20,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cuda():
-    """The device as a training stage selects it."""
-    return select_device("cuda", True)
+    """The device as a training stage selects it; what that sets for the whole process is undone."""
+    mode, products = torch.get_deterministic_debug_mode(), torch.get_float32_matmul_precision()
+    yield select_device("cuda", True)
+    torch.set_deterministic_debug_mode(mode)
+    torch.set_float32_matmul_precision(products)
 
 
 def image_problem(device, count=200, size=28, augment=False):

@@ -1,15 +1,20 @@
 import math
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from stages import config
 from stages.engine.checkpoint import load_checkpoint
 from stages.engine.step import TrainingStep
 from stages.engine.training import Outcome, Stopped, first_step_below, loss_windows, summarise, train
+from stages.models import channels_last, seeded
+from stages.registry import load, names
 from tests.engine.problems import conv_net, jitter, perceptron, random_problem, recipe
+from tests.stage_processes import ROOT
 
 
 def weights(model):
@@ -37,10 +42,23 @@ def test_a_perceptron_memorises_256_random_labels_completely():
     assert metrics["recovered_true_accuracy"] == 0.0
 
 
-def test_a_step_is_the_one_of_torchs_own_optimiser():
-    problem = random_problem()
-    settings = recipe(batch_size=16, epochs=2)
-    ours, theirs = conv_net(dropout=0.0), conv_net(dropout=0.0)
+def of_the_registry(arch):
+    """A network of the project on images that it takes."""
+    side = config.load(ROOT / "params.yaml").input_size(arch)
+    build = partial(seeded, load("models", arch, "arch").build, (3, side, side), 4, 0.0, 0)
+    return lambda: channels_last(build()), random_problem(size=20, side=side)
+
+
+NETWORKS = {arch: partial(of_the_registry, arch) for arch in names("models")}
+NETWORKS["conv_net"] = lambda: (partial(conv_net, dropout=0.0), random_problem())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_is_the_one_of_torchs_own_optimiser(name):
+    """For every network: the fused update takes gradients as they lie in memory, whatever their layout."""
+    build, problem = NETWORKS[name]()
+    settings = recipe(batch_size=16, epochs=2, lr=0.01)
+    ours, theirs = build(), build()
     train(ours, problem, settings)
     step = TrainingStep(theirs, problem, settings)
     optimiser = torch.optim.SGD(theirs.parameters(), lr=0.0, momentum=0.9, weight_decay=settings.weight_decay)

@@ -124,11 +124,13 @@ def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, 
     subprocess.run([sys.executable, "-m", "dvc", "add", "one", "folder"], **run)
     objects = sorted(path for path in (tmp_path / ".dvc/cache/files/md5").rglob("*") if path.is_file())
     assert len(objects) == 3
+    (objects[0].parent / ".half.tmp").write_text("what DVC is just writing")
     assert "0 damaged" in run_stage("verify").stdout
     objects[1].chmod(0o644)
     objects[1].write_text("tow")
     assert f"damaged, deleted: {objects[1]}" in run_stage("verify").stdout
     assert [path.exists() for path in objects] == [True, False, True]
+    assert (objects[0].parent / ".half.tmp").exists()
 
 
 def test_verify_deletes_the_list_that_dvc_makes_of_a_damaged_list_of_files(tmp_path, run_stage):

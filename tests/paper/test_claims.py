@@ -123,6 +123,22 @@ def test_a_part_of_the_training_set_says_nothing_about_the_whole():
     assert "cifar10, 5,000 images" in verdict(results, "figure_1a_true_labels_first")["data"]
 
 
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"train_size": 50_000}, "reproduced"),
+        ({"train_size": 1000}, "not run"),
+        ({}, "not run"),
+        ({"train_size": 50_000, "dataset": "mnist"}, "not run"),
+        ({"train_size": 50_000, "dataset": "my_pictures"}, "not run"),
+    ],
+)
+def test_the_whole_is_that_of_the_data_set_that_a_result_names(found, expected):
+    result = {"dataset": "cifar10", "label_accuracy": 1.0} | found
+    results = {"theory": {"cifar10": {"expressivity": result}}}
+    assert verdict(results, "theorem_1_fits")["verdict"] == expected
+
+
 def test_the_verdict_is_on_the_mean_and_several_seeds_give_an_interval():
     results = faithful()
     seeds = results["paper"]["inception"]["none"]["plain"]
