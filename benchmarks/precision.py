@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from benchmarks.stage import run_stage
 from stages import config
 from stages.files import write_text
@@ -57,9 +59,13 @@ def prepare(folder: Path, params: list[Path], corruptions: list[str]) -> None:
 def trained(folder: Path, params: list[Path], arch: str, corruption: str, precision: str, seed: int) -> dict[str, Any]:
     """The metrics of one run."""
     own, out = folder / "own.yaml", folder / f"{arch.replace('/', '-')}-{corruption}-{precision}-{seed}"
-    write_text(own, f"train:\n  precision: {precision}\n  live: false\n")
+    yaml = YAML()
+    document = yaml.load(params[0])
+    document["train"] |= {"precision": precision, "live": False}
+    with open(own, "w", encoding="utf-8") as file:
+        yaml.dump(document, file)
     options = ("--raw", folder / "raw", "--data", folder / corruption, "--out", out)
-    run_stage("train", "--params", *params, own, "--arch", arch, "--seed", seed, *options)
+    run_stage("train", "--params", own, *params[1:], "--arch", arch, "--seed", seed, *options)
     metrics: dict[str, Any] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     return metrics
 

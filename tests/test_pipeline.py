@@ -357,7 +357,7 @@ def with_wrong_parameters(copy: Copy) -> tuple[Copy, dict[str, Refusal]]:
         output = copy.dvc("exp", "run", "--set-param", change, succeeds=False)
         refusals[key] = Refusal(output, before, copy.hashes(*results))
         os.utime(copy.folder / "params.yaml")  # or Git may take the same size and time for the same file
-        copy.git("checkout", "HEAD", "--", "params.yaml", "dvc.lock")
+        copy.git("checkout", "HEAD", "--", "params.yaml")
     return copy, refusals
 
 
