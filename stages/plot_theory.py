@@ -1,6 +1,7 @@
 """Stage plot_theory: the figures of sections 4 and 5 on one data set, as PNG and SVG of the same bytes every time."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
             right.plot([], [], marker, color=GREY, label=key.replace("_", " ").replace("l2", "with l2"))
     left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log")
     left.set_ylim(0, 1.05 * left.get_ylim()[1])
-    left.set_xticks(sorted({row["bandwidth"] for row in search}), minor=False)
+    left.set_xticks(apart({row["bandwidth"] for row in search}))
     left.xaxis.set_major_formatter("{x:g}")
     left.xaxis.set_minor_formatter(NullFormatter())
     left.tick_params(axis="x", labelrotation=45)
@@ -118,6 +119,15 @@ def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
         axes.legend(fontsize=8)
     figure.suptitle("Gaussian kernels that interpolate true and random labels (section 5)", fontsize=12)
     return figure
+
+
+def apart(values: Iterable[float]) -> list[float]:
+    """The values in order, without those whose labels would overlap the one before on a logarithmic axis."""
+    kept: list[float] = []
+    for value in sorted(values):
+        if not kept or value > 1.3 * kept[-1]:
+            kept.append(value)
+    return kept
 
 
 if __name__ == "__main__":
