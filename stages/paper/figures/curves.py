@@ -44,16 +44,25 @@ def figure_1a(runs: list[Run]) -> Figure:
 
 def figure_1a_architectures(runs: list[Run]) -> Figure:
     """The same for the other four architectures, a panel each."""
-    figure, grid = panels(4, 2, (3.6, 2.7), sharex=True, sharey=True)
+    archs, others = _split(runs, ("inception_nobn", "alexnet", "mlp_1x512", "mlp_3x512"))
+    figure, grid = panels(len(archs), 2, (3.6, 2.7), sharex=True, sharey=True)
     shown = []
-    for axes, arch in zip(grid, ("inception_nobn", "alexnet", "mlp_1x512", "mlp_3x512"), strict=True):
+    for axes, arch in zip(grid, archs, strict=True):
         shown += _losses(axes, runs, arch)
         axes.set_title(arch_name(arch), fontsize=11, pad=14)
-    for axes in grid[2:]:
+    for axes in grid[-2:]:
         axes.set_xlabel("thousand steps")
+        axes.tick_params(labelbottom=True)
     for axes in grid[::2]:
         axes.set_ylabel("training loss")
-    return finish(figure, "Training loss of the other architectures", shown)
+    return finish(figure, "Training loss of the other architectures", shown, others=others)
+
+
+def _split(runs: list[Run], archs: tuple[str, ...]) -> tuple[list[str], str]:
+    """The architectures that have run, or all where none has, and a line that names the others."""
+    there = [arch for arch in archs if select(runs, arch)] or list(archs)
+    others = [arch_name(arch) for arch in archs if arch not in there]
+    return there, f"Not run: {', '.join(others)}" if others else ""
 
 
 def _losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
@@ -64,7 +73,8 @@ def _losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
         label, colour = style_of({"corruption": _kind(corruption)})
         lines = [curve(run.steps, "step", "loss", x_scale=1e-3) for run in seeds]
         lines = [[(x, y) for x, y in line if x <= LAST_THOUSAND_STEPS] for line in lines]
-        draw_band(axes, lines, colour, label)
+        # A perceptron cannot tell shuffled pixels from those in order: dashes let the curve beneath be seen.
+        draw_band(axes, lines, colour, label, linestyle="--" if corruption == "shuffled_pixels" else "-")
         for run, line in zip(seeds, lines, strict=True):
             mark_ends(axes, run, [(x, min(y, LARGEST_LOSS)) for x, y in line], colour)
         shown += seeds
@@ -141,11 +151,12 @@ def _shade_best(axes: Axes, line: list[tuple[float, float]], colour: str, alpha:
 
 def learned_first(runs: list[Run]) -> Figure:
     """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half."""
-    archs = ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512")
-    figure, grid = panels(6, 2, (3.6, 2.4), sharey=True)
+    partly = [run for run in runs if run.level is not None and 0 < run.level < 1]
+    archs, others = _split(partly, ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512"))
+    figure, grid = panels(len(archs), 2, (3.6, 2.4), sharey=True)
     shown = []
     for axes, arch in zip(grid, archs, strict=True):
-        levels = {level: seeds for level, seeds in by_level(select(runs, arch)).items() if 0 < level < 1}
+        levels = by_level(select(partly, arch))
         level = min(levels, key=lambda level: abs(level - 0.5), default=None)
         axes.set_title(arch_name(arch) + (f", {level:.0%}" if level else ""), fontsize=10)
         axes.set(xlabel="epoch", ylim=(0, 103))
@@ -161,7 +172,7 @@ def learned_first(runs: list[Run]) -> Figure:
         shown += levels[level]
     for axes in grid[::2]:
         axes.set_ylabel("accuracy (%)")
-    return finish(figure, "What is learned first", shown, columns=2)
+    return finish(figure, "What is learned first", shown, columns=2, others=others)
 
 
 def cifar100(runs: list[Run]) -> Figure:

@@ -34,8 +34,9 @@ Line = list[tuple[float, float]]
 
 def panels(count: int, columns: int, panel: tuple[float, float], **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels of (width, height) inches, row by row."""
+    columns = min(columns, count)
     rows = -(-count // columns)
-    size = (columns * panel[0] + 0.3, rows * panel[1] + 0.9)
+    size = (max(columns * panel[0] + 0.3, 6.4), rows * panel[1] + 0.9)
     figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **shared)
     for axes in grid.flat[count:]:
         axes.remove()
@@ -97,9 +98,9 @@ def explain_marks(axes: Axes, runs: Iterable[Run]) -> None:
         axes.plot([], [], color=GREY, marker="x", linestyle="none", label="diverged")
 
 
-def finish(figure: Figure, title: str, runs: Iterable[Run], columns: int = 3) -> Figure:
-    """Title, legend and the note on which data the runs are from."""
-    return with_legend(figure, title, data_note(runs), columns)
+def finish(figure: Figure, title: str, runs: Iterable[Run], columns: int = 3, others: str = "") -> Figure:
+    """Title, legend, and notes on which data the runs are from and on what has not run."""
+    return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), others))), columns)
 
 
 def arch_name(arch: str) -> str:
