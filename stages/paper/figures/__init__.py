@@ -42,10 +42,10 @@ FIGURES = {
     ),
     "figure_1a_architectures": PaperFigure(
         "Figure 1a for the other architectures",
-        "The same five curves for Inception without batch normalisation, AlexNet and the two MLPs, to which shuffled pixels "
-        "are no different from pixels in order.",
-        "Line charts of training loss over 25 thousand steps, one for each other architecture that has run, with the five "
-        "corruptions.",
+        "The same five curves for Inception without batch normalisation, AlexNet and the two MLPs. To an MLP shuffled "
+        "pixels are no different from pixels in order.",
+        "Line charts of training loss over 25 thousand steps on five corruptions, one for each other architecture that "
+        "has run.",
         ("paper",),
         curves.figure_1a_architectures,
     ),
@@ -99,8 +99,8 @@ FIGURES = {
         "Not in the paper: accuracy over epochs on training images whose label was left alone, and on those whose "
         "label was changed, both as labelled and as they truly are; at the level of corruption nearest to one half. "
         "Where the dashed line rises before it falls, true classes are recovered before wrong labels are memorised.",
-        "Line charts, one for each architecture that has run: train accuracy over epochs on untouched images, on corrupted "
-        "images as labelled and on corrupted images as they truly are.",
+        "Line charts, one for each architecture that has run: train accuracy over epochs on untouched images, on "
+        "corrupted images as labelled and on corrupted images as they truly are.",
         ("paper",),
         curves.learned_first,
     ),
