@@ -13,6 +13,10 @@ def test_the_table_of_results_is_that_of_the_claims(run_stage):
     measured = [line for line in done.stdout.splitlines() if line.startswith("|") and "not run" not in line]
     assert len(measured) > 10
     assert "\n".join(measured) in README
+    reproduced, differing, not_run = re.search(r"(\d+) reproduced, (\d+) differs, (\d+) not run", done.stdout).groups()
+    claims = int(reproduced) + int(differing) + int(not_run)
+    words = f"Of {claims} claims, {reproduced} are reproduced, {differing} differ and {not_run} have not run."
+    assert words in " ".join(README.split())
 
 
 def test_the_reference_holds_the_verdicts_that_its_metrics_give(run_stage):

@@ -333,7 +333,8 @@ def edit_code(copy: Disturbed) -> None:
 
 def undo(copy: Disturbed) -> None:
     """Back to what was committed."""
-    copy.git("checkout", "HEAD", "--", PARAMETERS, *OTHER_CODE)
+    edited_files = copy.git("diff", "--name-only", "HEAD", "--", PARAMETERS, *OTHER_CODE).split()
+    copy.git("checkout", "HEAD", "--", *edited_files)  # and no other, as Git would write it anew
 
 
 def edited(edit: Callable[[Disturbed], None], at_once: bool) -> Callable[..., Iterator[Trial]]:
