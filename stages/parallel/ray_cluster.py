@@ -125,7 +125,8 @@ class Cluster:
         if not self.tasks:
             return []
         by_messages = {task.messages: task for task in self.tasks.values()}
-        ready, _ = self._ray.wait(list(by_messages), num_returns=len(by_messages), timeout=seconds)
+        self._ray.wait(list(by_messages), num_returns=1, timeout=seconds)
+        ready, _ = self._ray.wait(list(by_messages), num_returns=len(by_messages), timeout=0)
         found = [self._read(by_messages[messages]) for messages in ready]
         return [each for each in found if each]
 
