@@ -13,7 +13,7 @@ from tests.stage_processes import StageProcess
 
 OUTPUTS = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv")
 # SIGKILL saves nothing by itself, so it is tried at more moments.
-KILLS = {signal.SIGKILL: 4, signal.SIGTERM: 2, signal.SIGINT: 2}
+KILLS = {signal.SIGKILL: 4, signal.SIGTERM: 1, signal.SIGINT: 1}
 
 PARAMS = """
 dataset: {name: digits, train_size: 500, test_size: 100}
