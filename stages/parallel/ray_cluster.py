@@ -125,8 +125,7 @@ class Cluster:
         if not self.tasks:
             return []
         by_messages = {task.messages: task for task in self.tasks.values()}
-        self._ray.wait(list(by_messages), num_returns=1, timeout=seconds)
-        ready, _ = self._ray.wait(list(by_messages), num_returns=len(by_messages), timeout=0)
+        ready, _ = self._ray.wait(list(by_messages), num_returns=len(by_messages), timeout=seconds)
         found = [self._read(by_messages[messages]) for messages in ready]
         return [each for each in found if each]
 

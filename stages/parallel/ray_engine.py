@@ -79,12 +79,7 @@ class _Run:
                 for name in self.schedule.names(State.RUNNING):  # computed, but not taken over before the stop
                     self.schedule.set(name, State.WAITING)
                 return self.failures
-            finished = self.cluster.wait(0.25)
-            for computed in finished:
-                self.schedule.set(computed.ended.name, State.RUNNING)
-            if finished and not stop():
-                self._choose()  # at once, as it takes a while to fetch what they gave
-            for computed in finished:
+            for computed in self.cluster.wait(0.25):
                 self._take(computed, stop())
             for ended in self.pool.wait(0 if self.cluster.tasks else 0.25):
                 self._finish(ended, stop())
