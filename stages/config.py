@@ -289,7 +289,8 @@ def _require_tracked(path: Path, document: Mapping[str, Any]) -> None:
     DVC would take every run for up to date.
     """
     for section, values in document.items():
-        for key in [section] if section in OVERLAID else [f"{section}.{name}" for name in values or ()]:
+        names = values if isinstance(values, Mapping) and section not in OVERLAID else ()
+        for key in (f"{section}.{name}" for name in names):
             if key not in OVERLAID:
                 raise UsageError(f"{key}: found in {path}; set it in params.yaml, as {path} may hold {OVERLAID_NAMES}")
 

@@ -330,3 +330,10 @@ def test_a_second_file_holds_only_what_the_grids_stages_are_told_to_read_there(t
     (tmp_path / "more.yaml").write_text(text)
     with pytest.raises(UsageError, match=rf"^{key}: found in .*more.yaml; set it in params.yaml"):
         config.load(write_parameters(), tmp_path / "more.yaml")
+
+
+@pytest.mark.parametrize("value", ["5", "[a, b]", "text"])
+def test_a_second_file_whose_section_is_none_is_refused_in_a_sentence(tmp_path, write_parameters, value):
+    (tmp_path / "more.yaml").write_text(f"train: {value}")
+    with pytest.raises(UsageError, match="^train: found"):
+        config.load(write_parameters(), tmp_path / "more.yaml")
