@@ -18,7 +18,7 @@ EXACT_FEATURES = 2**24 // 255**2
 
 
 class Distances(Protocol):
-    """Squared distances from training points, and from test points to training points, a block of rows at a time."""
+    """Squared distances from training points, and from test points to training points, a part at a time."""
 
     @property
     def train_size(self) -> int:
@@ -32,17 +32,11 @@ class Distances(Protocol):
     def device(self) -> torch.device:
         """Where the distances are formed."""
 
-    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """From the training points `rows` to all up to `rows.stop`: (rows, rows.stop), zero on the diagonal."""
+    def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
+        """From the training points `rows` to `columns`, none of them beyond the rows: (rows, columns)."""
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """From the test points `rows` to all training points: (rows, train_size)."""
-
-
-def _zero_diagonal(block: Tensor) -> Tensor:
-    """Set the distances of points to themselves, in the last columns, to exactly zero."""
-    block[:, block.shape[1] - len(block) :].fill_diagonal_(0)
-    return block
 
 
 class Triangle:
@@ -64,21 +58,21 @@ class Triangle:
         """First and last row (excluded) of each panel."""
         return iter(self.bounds)
 
-    def rows(self, rows: slice) -> Tensor:
-        """A copy of the rows from the first column to `rows.stop`; where they cross the diagonal, mirrored.
+    def part(self, rows: slice, columns: slice) -> Tensor:
+        """A copy of rows, within one panel or several, and columns; these end before the rows begin, or with them.
 
-        `rows` lies within one panel or spans several.
+        Where the rows cross the diagonal, the copy is mirrored.
         """
-        block = torch.empty(
-            (rows.stop - rows.start, rows.stop), dtype=self.panels[0].dtype, device=self.panels[0].device
-        )
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        block = torch.empty(shape, dtype=self.panels[0].dtype, device=self.panels[0].device)
         for (start, stop), panel in zip(self.bounds, self.panels, strict=True):
             first, last = max(start, rows.start), min(stop, rows.stop)
             if first < last:
-                width = min(stop, rows.stop)
-                block[first - rows.start : last - rows.start, :width] = panel[first - start : last - start, :width]
-        square = block[:, rows.start :]
-        square.copy_(square.tril() + square.tril(-1).T)
+                known = panel[first - start : last - start, columns]
+                block[first - rows.start : last - rows.start, : known.shape[1]] = known
+        if columns.stop > rows.start:
+            square = block[:, rows.start - columns.start :]
+            square.copy_(square.tril() + square.tril(-1).T)
         return block
 
 
@@ -105,9 +99,12 @@ class Stored:
         """Where they lie."""
         return self.cross.device
 
-    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says."""
-        return _zero_diagonal(self.triangle.rows(rows).to(dtype).mul_(self.unit))
+    def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
+        """Squared distances, as the protocol says; exactly zero from a point to itself."""
+        block = self.triangle.part(rows, columns).to(dtype).mul_(self.unit)
+        if columns.stop > rows.start:
+            block[:, rows.start - columns.start :].fill_diagonal_(0)
+        return block
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """Squared distances, as the protocol says."""
@@ -184,11 +181,11 @@ class HeldOut:
         """Where they lie."""
         return self.whole.device
 
-    def train(self, rows: slice, dtype: torch.dtype) -> Tensor:
+    def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
         """Squared distances, as the protocol says."""
-        return self.whole.train(rows, dtype)
+        return self.whole.train(rows, columns, dtype)
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """Squared distances, as the protocol says."""
         shifted = slice(rows.start + self.train_size, rows.stop + self.train_size)
-        return self.whole.train(shifted, dtype)[:, : self.train_size]
+        return self.whole.train(shifted, slice(0, self.train_size), dtype)

@@ -1,9 +1,10 @@
 """Exact interpolation by a Gaussian kernel: alpha = K^-1 Y, K = exp(-bandwidth ||x - x'||^2) (paper, section 5).
 
-The factor of K is a blocked Cholesky decomposition in panels of rows, in place: n^2/2 numbers, 7 GB in float32 at
-n = 60,000, where a single LAPACK call would also overflow its 32-bit indices. On the CPU it is in float32 and only
-preconditions: conjugate gradients with kernel rows formed in float64, from the distances that are kept, bring the
-residual to 1e-6 in a few steps. On a GPU with the memory for it the factor is in float64 and the same steps confirm it.
+The factor of K is a blocked Cholesky decomposition in panels of rows, in place: n^2/2 numbers, 7 GB in float32 at n =
+60,000, where a single LAPACK call would also overflow its 32-bit indices. On the CPU it is in float32 and only
+preconditions: conjugate gradients with tiles of the kernel formed in float64, from the distances that are kept, bring
+the residual to 1e-6 in a few steps. On a GPU with the memory for it the factor is in float64 and the same steps confirm
+it.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +20,15 @@ from stages.theory.distances import PANEL, Distances, HeldOut, Triangle
 
 TOLERANCE = 1e-6
 MOST_STEPS = 100
-# Kernel values formed at once: 16 MiB of float64, near the cache and too little to be returned to the system.
+# Kernel values formed at once, which stay in the cache until they are used: 4 MB in float64.
+TILE_ROWS, TILE_COLUMNS = 500, 1000
+# And where they are used once: 16 MiB, too little to be returned to the system.
 BLOCK_ELEMENTS = 2**21
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The matrix exp(-bandwidth D) + ridge I of training distances D, formed a block of rows at a time."""
+    """The matrix exp(-bandwidth D) + ridge I of training distances D, formed a part at a time."""
 
     distances: Distances
     bandwidth: float
@@ -33,29 +36,39 @@ class Kernel:
 
     def rows(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """The rows up to the diagonal, (rows, rows.stop)."""
-        block = self.distances.train(rows, dtype).mul_(-self.bandwidth).exp_()
-        block[:, rows.start :].diagonal().add_(self.ridge)
-        return block
+        return self._part(rows, slice(0, rows.stop), dtype)
+
+    def _part(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
+        """Rows and columns, (rows, columns); these end where the rows begin or end."""
+        part = self.distances.train(rows, columns, dtype).mul_(-self.bandwidth).exp_()
+        if columns.stop == rows.stop:
+            part[:, rows.start - columns.start :].diagonal().add_(self.ridge)
+        return part
 
     def product(self, vectors: Tensor) -> Tensor:
-        """The matrix times vectors (n, k), in their dtype; half of it is formed, and used twice."""
-        result = torch.zeros_like(vectors)
-        for rows in _blocks(self.distances.train_size, self.distances.train_size):
-            block = self.rows(rows, vectors.dtype)
-            result[rows] += block @ vectors[: rows.stop]
-            result[: rows.start] += block[:, : rows.start].T @ vectors[rows]
-        return result
+        """The matrix times vectors (n, k), in their dtype; half of it is formed, in tiles, each of which is used twice.
+
+        The few vectors lie in memory one after the other, which makes their product with a tile three times as fast.
+        """
+        given = vectors.T.contiguous()
+        result = torch.zeros_like(given)
+        for rows in _slices(self.distances.train_size, TILE_ROWS):
+            for columns in _slices(rows.start, TILE_COLUMNS):
+                tile = self._part(rows, columns, vectors.dtype)
+                result[:, rows].addmm_(given[:, columns], tile.T)
+                result[:, columns].addmm_(given[:, rows], tile)
+            result[:, rows].addmm_(given[:, rows], self._part(rows, rows, vectors.dtype))
+        return result.T.contiguous()
 
     def predictions(self, coefficients: Tensor) -> Tensor:
         """Values (m, k) at the test points of the function with coefficients (n, k)."""
-        blocks = _blocks(self.distances.test_size, self.distances.train_size)
+        blocks = _slices(self.distances.test_size, max(1, BLOCK_ELEMENTS // self.distances.train_size))
         kernels = (self.distances.test(rows, coefficients.dtype).mul_(-self.bandwidth).exp_() for rows in blocks)
         return torch.cat([kernel @ coefficients for kernel in kernels])
 
 
-def _blocks(count: int, width: int) -> list[slice]:
-    """Slices over `count` rows of that width, as many at once as memory is planned for."""
-    size = max(1, BLOCK_ELEMENTS // width)
+def _slices(count: int, size: int) -> list[slice]:
+    """Slices over `count` rows, so many at once."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 

@@ -48,8 +48,8 @@ class InFloat64:
         self.train_size, self.test_size, self.device = len(train), len(test), train.device
         self._train, self._test = train.double(), test.double()
 
-    def train(self, rows, dtype):
-        return squared_distances(self._train[rows], self._train[: rows.stop]).to(dtype)
+    def train(self, rows, columns, dtype):
+        return squared_distances(self._train[rows], self._train[columns]).to(dtype)
 
     def test(self, rows, dtype):
         return squared_distances(self._test[rows], self._train).to(dtype)
@@ -88,12 +88,28 @@ def test_solving_with_the_blocked_factor_is_solving_the_system(size, panel):
     torch.testing.assert_close(solution, torch.linalg.solve(matrix, right), atol=1e-11, rtol=0)
 
 
-def test_a_triangle_gives_back_any_of_its_rows():
+def test_a_triangle_gives_back_any_of_its_parts():
     matrix = positive_definite(23)
     triangle = Triangle(23, 5)
     triangle.panels = [matrix[start:stop, :stop].clone() for start, stop in triangle]
     for start, stop in ((0, 23), (0, 5), (3, 4), (4, 6), (2, 17), (20, 23)):
-        torch.testing.assert_close(triangle.rows(slice(start, stop)), matrix[start:stop, :stop])
+        for first, last in ((0, stop), (start, stop), (start // 2, stop), (0, start), (start // 2, start)):
+            part = triangle.part(slice(start, stop), slice(first, last))
+            torch.testing.assert_close(part, matrix[start:stop, first:last])
+            part.zero_()  # a copy
+    torch.testing.assert_close(triangle.part(slice(0, 23), slice(0, 23)), matrix)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_the_product_is_that_with_the_whole_matrix(ridge, monkeypatch):
+    monkeypatch.setattr("stages.theory.kernel.TILE_ROWS", 20)
+    monkeypatch.setattr("stages.theory.kernel.TILE_COLUMNS", 30)
+    train, vectors = points(87), points(87, 1, 3)
+    kernel = Kernel(InFloat64(train, train), BANDWIDTH, ridge)
+    matrix = torch.exp(-BANDWIDTH * squared_distances(train, train)) + ridge * torch.eye(87, dtype=torch.float64)
+    product = kernel.product(vectors)
+    torch.testing.assert_close(product, matrix @ vectors, atol=1e-12, rtol=0)
+    assert product.is_contiguous()
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -154,14 +170,13 @@ def test_distances_summed_over_blocks_of_features_are_those_of_all_features():
     train, test = points(53).float(), points(21, 1).float()
     blocks = ((train[:, part], test[:, part]) for part in (slice(0, 3), slice(3, 8), slice(8, 10)))
     streamed, whole = accumulate(blocks, panel=10), InFloat64(train, test)
-    for rows in (slice(0, 53), slice(7, 34)):
-        torch.testing.assert_close(
-            streamed.train(rows, torch.float64), whole.train(rows, torch.float64), atol=1e-4, rtol=0
-        )
+    for rows, columns in ((slice(0, 53), slice(0, 53)), (slice(7, 34), slice(3, 34)), (slice(7, 34), slice(2, 7))):
+        parts = [distances.train(rows, columns, torch.float64) for distances in (streamed, whole)]
+        torch.testing.assert_close(*parts, atol=1e-4, rtol=0)
     torch.testing.assert_close(
         streamed.test(slice(3, 21), torch.float64), whole.test(slice(3, 21), torch.float64), atol=1e-4, rtol=0
     )
-    assert (streamed.train(slice(0, 53), torch.float64).diagonal() == 0).all()
+    assert (streamed.train(slice(0, 53), slice(0, 53), torch.float64).diagonal() == 0).all()
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -171,17 +186,18 @@ def test_distances_of_pixels_are_exact(device):
     train = np.concatenate([generator.integers(0, 256, (37, 3072), np.uint8), black, white])
     test = np.concatenate([generator.integers(200, 256, (21, 3072), np.uint8), black, white])
     kept = of_pixels(*(torch.tensor(points, device=on(device)) for points in (train, test)), panel=10)
-    for rows, left, of in ((slice(5, 39), train, kept.train), (slice(2, 23), test, kept.test)):
-        wide = left[rows].astype(np.int64)[:, None] - train.astype(np.int64)
-        exact = (wide**2).sum(axis=2) / 255**2
-        found = of(rows, torch.float64).cpu().numpy()
-        np.testing.assert_allclose(found, exact[:, : found.shape[1]], rtol=1e-15)
+    among = kept.train(slice(5, 39), slice(0, 39), torch.float64)
+    across = kept.test(slice(2, 23), torch.float64)
+    for left, found in ((train[5:39], among), (test[2:23], across)):
+        wide = left.astype(np.int64)[:, None] - train.astype(np.int64)
+        np.testing.assert_allclose(found.cpu().numpy(), (wide**2).sum(axis=2) / 255**2, rtol=1e-15)
 
 
 def test_the_held_out_part_is_training_points_that_are_not_trained_on():
     train = points(50)
     part = HeldOut(InFloat64(train, points(9, 1)), 30, 12)
-    torch.testing.assert_close(part.train(slice(10, 30), torch.float64), squared_distances(train[10:30], train[:30]))
+    among = part.train(slice(10, 30), slice(4, 30), torch.float64)
+    torch.testing.assert_close(among, squared_distances(train[10:30], train[4:30]))
     torch.testing.assert_close(part.test(slice(2, 12), torch.float64), squared_distances(train[32:42], train[:30]))
 
 
