@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stages.errors import DataError, run_stage
 from stages.files import read_json, write_json, write_text
-from stages.paper.claims import Results, judge, load_claims, table
+from stages.paper.claims import load_claims
+from stages.paper.verdicts import Results, judge, table
 
 PIPELINES = ("paper", "cifar100", "mnist")
 THEORY = ("digits", "mnist", "cifar10")

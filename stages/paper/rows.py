@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from stages.paper.claims import is_share
 from stages.paper.datasets import DATASETS
 from stages.paper.figures import Grids
 from stages.paper.figures.marks import arch_name
 from stages.paper.published import VARIANTS, Row
 from stages.paper.results import Run, select
 from stages.paper.style import style_of
+from stages.paper.verdicts import is_share
 
 DASH = "–"
 WHOLE_GRID = "paper/dvc.yaml"

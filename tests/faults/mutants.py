@@ -200,20 +200,20 @@ MUTANTS = [
     Mutant(
         "the code is no part of what identifies a run",
         "stages/provenance.py",
-        'sha256_of({"code": code, **inputs})',
+        'sha256_of({"code": code_hashes(*modules), **inputs})',
         "sha256_of(inputs)",
         "tests/test_provenance.py",
     ),
     Mutant(
         "random labels that generalise reproduce the claim",
-        "stages/paper/claims.py",
+        "stages/paper/verdicts.py",
         "return lambda ours: abs(ours - paper) <= allowed + 1e-12",
         "return lambda ours: True",
         "tests/paper/test_claims.py",
     ),
     Mutant(
         "a run on a part of the data counts for the whole",
-        "stages/paper/claims.py",
+        "stages/paper/verdicts.py",
         "and (whole or claim.any_size)",
         "and True",
         "tests/paper/test_claims.py",

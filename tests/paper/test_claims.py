@@ -8,7 +8,8 @@ import pytest
 
 from stages.errors import UsageError
 from stages.files import write_json
-from stages.paper.claims import Results, interval_of_mean, judge, load_claims
+from stages.paper.claims import load_claims
+from stages.paper.verdicts import Results, interval_of_mean, judge
 
 CLAIMS = load_claims(Path(__file__).parents[2] / "paper/claims.yaml")
 BY_ID = {claim.id: claim for claim in CLAIMS.claims}
