@@ -22,7 +22,7 @@ from stages.interrupts import StopFlag
 from stages.live import ProgressBar, followers
 from stages.models import parameter_count
 from stages.preparation import network, problem_of
-from stages.provenance import fingerprint
+from stages.provenance import fingerprint, require_code, training_modules
 from stages.recipes import description, recipe_of
 from stages.workspace import checkpoints_folder, main_copy
 
@@ -36,8 +36,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="instead of train.seed")
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--code", type=Path, help="what stage code wrote of the architecture, where DVC depends on it")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
+    if arguments.code:
+        require_code(arguments.code, arguments.arch)
     run = PlannedRun(arguments.arch, variant=arguments.variant, seed=arguments.seed)
     with StopFlag() as stop:
         train_and_write(arguments.params, run, arguments.raw, arguments.data, arguments.out, stop)
@@ -102,11 +105,8 @@ def followed_training(
 
 def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: torch.device) -> str:
     """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
-    modules = ["stages.train", f"stages.models.{arch}".replace("/", ".")]
-    described = description(parameters, arch)
-    return fingerprint(
-        modules, run=described, data=data_fingerprint, versions=[torch.__version__, version("timm")], device=device.type
-    )
+    inputs = {"run": description(parameters, arch), "data": data_fingerprint, "device": device.type}
+    return fingerprint(training_modules(arch), **inputs, versions=[torch.__version__, version("timm")])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +222,7 @@ def resolved_stages(copy: Copy) -> list[ResolvedStage]:
         return Path(path).relative_to(copy.folder).as_posix()
 
     with Repo(str(copy.folder), config=config) as repo:
-        return [
+        stages = [
             ResolvedStage(
                 pipeline=stage.path_in_repo,
                 name=stage.name,
@@ -232,6 +232,12 @@ def resolved_stages(copy: Copy) -> list[ResolvedStage]:
             )
             for stage in repo.index.stages
         ]
+    # A run of the paper's grid depends on what stage `code` writes of its architecture, and through it on those files.
+    behind = {stage.option("--out"): stage.deps for stage in stages if stage.entry == "stages.code"}
+    return [
+        replace(stage, deps=[*stage.deps, *(file for dep in stage.deps for file in behind.get(dep, ()))])
+        for stage in stages
+    ]
 
 
 @functools.cache

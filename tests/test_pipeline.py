@@ -451,6 +451,35 @@ def test_a_comment_in_the_code_of_an_architecture_trains_that_one_only(copy: Cop
     assert copy.repro("train") == []
 
 
+def test_in_the_papers_grid_a_comment_trains_nothing_and_code_its_own_architecture_only(
+    project: Copy, folder: Path
+) -> None:
+    copy = project.duplicate(folder / "grid")
+    copy.change_params({key: value for key, value in SMALL.items() if key != "train.archs"})
+    copy.change_params({"dataset.name": "digits"}, "paper/cifar10.yaml")
+    copy.change_params(
+        {
+            "train.epochs": 1,
+            "paper.runs.figure_1": {"archs": ["alexnet", MLP], "corruptions": ["labels-1.0"], "variants": ["plain"]},
+        },
+        "paper/params.yaml",
+    )
+    blocks, run = "paper/dvc.yaml:figure_1", f"paper/dvc.yaml:figure_1@{MLP}-labels-1.0-plain-0"
+    assert {run, f"paper/dvc.yaml:code@{MLP}", "paper/dvc.yaml:code@alexnet"} < set(copy.repro(blocks))
+    weights = copy.hashes("runs")
+    copy.append(f"stages/models/{MLP}.py", "# A comment.\n")
+    assert copy.repro(blocks) == [f"paper/dvc.yaml:code@{MLP}"]
+    copy.append(f"stages/models/{MLP}.py", "OTHER_CODE = True\n")
+    assert "is of other code than there is now" in copy.dvc("repro", "--force", "--single-item", run, succeeds=False)
+    assert copy.repro(blocks) == [f"paper/dvc.yaml:code@{MLP}", run]
+    copy.append(f"stages/models/{MLP}.py", "x =\n")
+    line = len((copy.folder / f"stages/models/{MLP}.py").read_text().splitlines())
+    assert errors(copy.dvc("repro", blocks, succeeds=False)) == [
+        f"stages/models/{MLP}.py, line {line}: invalid syntax; nothing was written"
+    ]
+    assert weights.keys() == copy.hashes("runs").keys()
+
+
 def test_a_comment_in_the_code_of_the_figures_draws_the_same_figures_and_trains_nothing(copy: Copy) -> None:
     copy.append("stages/plot.py", "# A comment.\n")
     assert copy.repro() == ["plot"]

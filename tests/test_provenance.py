@@ -1,5 +1,7 @@
 """What determines a result: every project file that a module reaches by import, and a fingerprint of all inputs."""
 
+import ast
+import contextlib
 import importlib
 import sys
 from collections.abc import Iterator
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from stages import provenance, registry
-from stages.provenance import ROOT, fingerprint, source_files
+from stages.errors import DataError
+from stages.files import write_json
+from stages.provenance import ROOT, code_hashes, code_of, fingerprint, require_code, source_files, training_modules
 
 ENTRIES = [path.stem for path in sorted((ROOT / "stages").glob("*.py")) if "__main__" in path.read_text()]
 
@@ -171,3 +175,78 @@ def test_the_fingerprint_changes_when_a_file_is_renamed(tree: Path) -> None:
 def test_the_fingerprint_changes_with_every_input(tree: Path, inputs: dict) -> None:
     write(tree, stages__a="")
     assert fingerprint(["stages.a"], **inputs) != fingerprint(["stages.a"], seed=0)
+
+
+CODE = """
+def total(values):
+    return f"{sum(values)} # of them"
+
+class Thing:
+    name = "x"
+"""
+
+WITHOUT_EFFECT = [
+    '"""What it is for."""\n' + CODE,
+    "'What it is for.'  # and why\n" + CODE,
+    "# why\n" + CODE,
+    CODE.replace("return", "# why\n\n    return"),
+    CODE.replace("return", '"""The sum\n\n    of them. # all"""\n    return'),
+    CODE.replace('"x"', '"x"  # why'),
+    CODE.replace("class Thing:", 'class Thing:\n    r"""A thing."""\n'),
+    CODE.replace("\n", "\n\n"),
+    CODE.replace("values):", "values):   "),
+]
+
+
+@pytest.mark.parametrize("text", WITHOUT_EFFECT)
+def test_the_code_of_a_file_is_without_comments_docstrings_and_empty_lines(text: str) -> None:
+    assert code_of(text) == code_of(CODE)
+    names: dict = {}
+    exec(code_of(text), names)
+    assert names["total"]([1, 2]) == "3 # of them"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# of them", "# in all"),
+        ('"x"', '"y"'),
+        ("sum", "max"),
+        ('    name = "x"', '    """x"""'),
+        ("    return", "    yield"),
+        ("class", "total = None\nclass"),
+    ],
+)
+def test_the_code_of_a_file_changes_with_everything_else(old: str, new: str) -> None:
+    assert old in CODE
+    assert code_of(CODE.replace(old, new)) != code_of(CODE)
+
+
+def program(text: str) -> str:
+    """A file's syntax tree without docstrings."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def test_what_is_left_of_our_own_files_is_the_same_program() -> None:
+    compared = []
+    for name in source_files(*(f"stages.{entry}" for entry in ENTRIES)):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        with contextlib.suppress(IndentationError):  # something was nothing but a docstring
+            compared.append((name, program(code_of(text)), program(text)))
+    assert len(compared) > 60
+    assert not [name for name, code, whole in compared if code != whole]
+
+
+def test_training_refuses_a_manifest_of_other_code(tmp_path: Path) -> None:
+    hashes, manifest = code_hashes(*training_modules("alexnet")), tmp_path / "alexnet.json"
+    write_json(manifest, hashes)
+    require_code(manifest, "alexnet")
+    write_json(manifest, hashes | {"stages/engine/step.py": "0" * 64})
+    with pytest.raises(DataError, match=r"alexnet.json is of other code than there is now \(stages/engine/step.py\)"):
+        require_code(manifest, "alexnet")
+    with pytest.raises(DataError, match=r"stages/models/alexnet.py, stages/models/mlp_1x512.py"):
+        require_code(manifest, "mlp_1x512")
