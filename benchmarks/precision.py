@@ -1,8 +1,8 @@
 """What bf16 changes: the same runs in float32 and in bf16 autocast, over seeds: evidence for a default precision.
 
-`python -m benchmarks.precision` trains the demo's networks on true and on random labels and writes a Markdown table to
-benchmarks/results/; `--params params.yaml` does it at full size, on a device for it. A CPU without bf16 arithmetic
-emulates it, with the same rounding, several times slower.
+`python -m benchmarks.precision` trains the demo's networks, or those of `--archs`, on true and on random labels and
+writes a Markdown table to benchmarks/results/; `--params params.yaml` does it at full size, on a device for it. A CPU
+without bf16 arithmetic emulates it, with the same rounding, several times slower.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from benchmarks.stage import run_stage
 from stages import config
 from stages.files import write_text
 
+ROOT = Path(__file__).resolve().parent.parent
 PRECISIONS = ("float32", "bf16")
 
 
@@ -62,6 +63,7 @@ def trained(folder: Path, params: list[Path], arch: str, corruption: str, precis
     yaml = YAML()
     document = yaml.load(params[0])
     document["train"] |= {"precision": precision, "live": False}
+    document["archs"].setdefault(arch, yaml.load(ROOT / "params.yaml")["archs"].get(arch, {}))
     with open(own, "w", encoding="utf-8") as file:
         yaml.dump(document, file)
     options = ("--raw", folder / "raw", "--data", folder / corruption, "--out", out)
