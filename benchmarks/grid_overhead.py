@@ -27,13 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/grid_overhead.md"))
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_project(folder)
         stages = put_results(folder)
         measure(folder, "", *DVC, "commit", "--quiet", "--force", *PIPELINES)
         lines = [
-            f"{available_cores()} cores; load before {os.getloadavg()[0]:.1f}. {stages} stages, "
+            f"{available_cores()} cores; load before {load:.1f}. {stages} stages, "
             f"{len((folder / 'paper/dvc.lock').read_text().splitlines()):,} lines in paper/dvc.lock.",
             "",
             "| command | seconds | CPU |",

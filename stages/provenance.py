@@ -1,8 +1,6 @@
 """What determines a result: the source files that a module reaches by import, and a fingerprint over all inputs."""
 
 import ast
-import io
-import tokenize
 from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,14 @@ from stages.errors import DataError
 from stages.files import read_json, sha256_of
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def source_files(*modules: str) -> list[str]:
-    """The project's files that importing these modules runs, as paths from its root, sorted; imports are followed."""
+    """The project's files that importing these modules runs, as paths from its root, sorted; imports are followed.
+
+    Raises DataError for a file that is not Python.
+    """
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -24,7 +26,11 @@ def source_files(*modules: str) -> list[str]:
             continue
         found.add(name)
         waiting += [".".join(module.split(".")[:depth]) for depth in range(1, module.count(".") + 1)]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            raise DataError(f"{name}, line {error.lineno}: {error.msg}") from None
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 waiting += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -46,28 +52,20 @@ def code_hashes(*modules: str) -> dict[str, str]:
 
 
 def code_of(text: str) -> str:
-    """A Python file's text without comments, docstrings and empty lines, none of which changes a result."""
-    lines = text.split("\n")
-    for (first, left), (last, right) in reversed(_spans_without_effect(text)):
-        lines[first - 1 : last] = [lines[first - 1][:left] + lines[last - 1][right:]]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    """A Python file as its syntax tree, without docstrings: layout and comments change no result either."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return _spelled_out(tree)
 
 
-def _spans_without_effect(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where comments and docstrings begin and end, as (line from 1, column from 0)."""
-    spans = []
-    at_line_start, beginning = True, None  # of a string that stands alone in its line so far
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            spans.append((token.start, token.end))
-        elif token.type == tokenize.STRING and at_line_start:
-            beginning, at_line_start = (token.start, token.end), False
-        elif token.type == tokenize.NEWLINE:
-            spans += [beginning] if beginning else []
-            at_line_start, beginning = True, None
-        elif token.type not in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
-            at_line_start, beginning = False, None
-    return sorted(spans)
+def _spelled_out(node: Any) -> str:
+    """A syntax tree as text without what is empty, in which versions of Python differ."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        return f"{type(node).__name__}({', '.join(f'{name}={_spelled_out(value)}' for name, value in fields)})"
+    return f"[{', '.join(map(_spelled_out, node))}]" if isinstance(node, list) else repr(node)
 
 
 def training_modules(arch: str) -> list[str]:
@@ -77,7 +75,11 @@ def training_modules(arch: str) -> list[str]:
 
 def require_code(manifest: Path, arch: str) -> None:
     """Raise DataError where what stage `code` wrote of an architecture is not the code that would train it now."""
-    written, now = read_json(manifest), code_hashes(*training_modules(arch))
+    now = code_hashes(*training_modules(arch))
+    try:
+        written = dict(read_json(manifest))
+    except (TypeError, ValueError):
+        raise DataError(f"{manifest} is not what stage code writes; delete it and run `dvc repro` again") from None
     if changed := sorted(name for name in {*written, *now} if written.get(name) != now.get(name)):
         raise DataError(f"{manifest} is of other code than there is now ({', '.join(changed)}); run `dvc repro` again")
 

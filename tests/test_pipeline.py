@@ -469,15 +469,13 @@ def test_in_the_papers_grid_a_comment_trains_nothing_and_code_its_own_architectu
     weights = copy.hashes("runs")
     copy.append(f"stages/models/{MLP}.py", "# A comment.\n")
     assert copy.repro(blocks) == [f"paper/dvc.yaml:code@{MLP}"]
+    assert copy.hashes("runs") == weights
     copy.append(f"stages/models/{MLP}.py", "OTHER_CODE = True\n")
     assert "is of other code than there is now" in copy.dvc("repro", "--force", "--single-item", run, succeeds=False)
     assert copy.repro(blocks) == [f"paper/dvc.yaml:code@{MLP}", run]
     copy.append(f"stages/models/{MLP}.py", "x =\n")
     line = len((copy.folder / f"stages/models/{MLP}.py").read_text().splitlines())
-    assert errors(copy.dvc("repro", blocks, succeeds=False)) == [
-        f"stages/models/{MLP}.py, line {line}: invalid syntax; nothing was written"
-    ]
-    assert weights.keys() == copy.hashes("runs").keys()
+    assert errors(copy.dvc("repro", blocks, succeeds=False)) == [f"stages/models/{MLP}.py, line {line}: invalid syntax"]
 
 
 def test_a_comment_in_the_code_of_the_figures_draws_the_same_figures_and_trains_nothing(copy: Copy) -> None:
@@ -601,15 +599,15 @@ def mark_first_epoch(checkpoint: Path, mark: float) -> float:
     return loss
 
 
-def a_comment_in_the_code(copy: Copy) -> None:
-    copy.append("stages/models/_mlp.py", "# A comment.\n")
+def other_code(copy: Copy) -> None:
+    copy.append("stages/models/_mlp.py", "OTHER_CODE = True\n")
 
 
 def another_learning_rate(copy: Copy) -> None:
     copy.change_params({f"archs.{MLP}.lr": 0.02})
 
 
-@pytest.mark.parametrize("edit", [a_comment_in_the_code, another_learning_rate])
+@pytest.mark.parametrize("edit", [other_code, another_learning_rate])
 def test_a_run_whose_inputs_change_while_it_trains_fails_and_writes_nothing(
     copy: Copy, edit: Callable[[Copy], None]
 ) -> None:
