@@ -33,7 +33,7 @@ class Distances(Protocol):
         """Where the distances are formed."""
 
     def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """From the training points `rows` to `columns`, none of them beyond the rows: (rows, columns)."""
+        """From training points `rows` to `columns`, which end before the rows begin, or with them: (rows, columns)."""
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """From the test points `rows` to all training points: (rows, train_size)."""

@@ -39,7 +39,7 @@ class Kernel:
         return self._part(rows, slice(0, rows.stop), dtype)
 
     def _part(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Rows and columns, (rows, columns); these end where the rows begin or end."""
+        """Rows and columns, (rows, columns); these end before the rows begin, or with them."""
         part = self.distances.train(rows, columns, dtype).mul_(-self.bandwidth).exp_()
         if columns.stop == rows.stop:
             part[:, rows.start - columns.start :].diagonal().add_(self.ridge)
