@@ -112,7 +112,8 @@ def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
     left.tick_params(axis="x", labelrotation=45)
     right.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
     right.margins(x=0.1)
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))  # norms often lie within one power of ten
+    narrow = right.get_xlim()[1] < 20 * right.get_xlim()[0]  # about one power of ten
+    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1, 2, 5)))
     right.xaxis.set_major_formatter("{x:,.0f}")
     right.xaxis.set_minor_formatter(NullFormatter())
     for axes in (left, right):
@@ -125,7 +126,7 @@ def apart(values: Iterable[float]) -> list[float]:
     """The values in order, without those whose labels would overlap the one before on a logarithmic axis."""
     kept: list[float] = []
     for value in sorted(values):
-        if not kept or value > 1.3 * kept[-1]:
+        if not kept or value > 1.4 * kept[-1]:
             kept.append(value)
     return kept
 
