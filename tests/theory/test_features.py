@@ -77,7 +77,7 @@ def test_a_response_is_a_whitened_filter_times_a_normalised_and_whitened_patch(i
         for sign in (1, -1)
     ]
     expected = torch.cat([each.T.flatten() for each in pooled])
-    found = PATCHES._of_block(train[:1], filters, offsets)[0]
+    found = PATCHES._features(train[:1], filters, offsets)[0]
     torch.testing.assert_close(found.double(), expected, atol=2e-3, rtol=1e-4)
 
 
