@@ -30,11 +30,13 @@ def main() -> None:
         for table in written:
             tables[table] = read_csv(folder / f"{table}.csv") if folder.exists() else []
     summary["kernel"] = {}
-    for name in kernels:
+    for name, kernel in kernels.items():
         folder = arguments.runs / "kernel" / name
         if folder.exists():
             read_sealed(folder)
-            summary["kernel"][name] = {key_of(result): result for result in read_json(folder / "result.json")}
+            filters = {"filters": kernel.random_patches.filters} if kernel.random_patches else {}
+            results = read_json(folder / "result.json")
+            summary["kernel"][name] = {key_of(result): result | filters for result in results}
             tables["search"] += [{"features": name, **row} for row in read_csv(folder / "search.csv")]
     write_json(arguments.out / "summary.json", summary)
     for table, rows in tables.items():

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.errors import run_stage
 from stages.files import read_csv, read_json
+from stages.paper.published import RANDOM_PATCHES_ERROR, RANDOM_PATCHES_FILTERS
 from stages.paper.style import save, style
 
 BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#444444"
@@ -92,34 +94,77 @@ def random_signs(rows: Rows, train_size: int) -> Figure:
 
 
 def kernels(search: Rows, results: dict[str, dict[str, Any]]) -> Figure:
-    """Held-out error over the bandwidths tried, and test error against norm: the norm does not predict the error."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
-    for colour, (name, own) in zip(HUES * 9, results.items(), strict=False):
-        tried = [row for row in search if row["features"] == name and row["ridge"] == 0]
-        label = name.replace("_", " ")
-        held_out = [100 * row["held_out_error"] for row in tried]
-        left.plot([row["bandwidth"] for row in tried], held_out, "o-", color=colour, label=label)
-        for key, result in own.items():
-            right.plot(result["norm"], 100 * result["test_error"], LABELLINGS[key], color=colour, markersize=7)
-    for key, marker in LABELLINGS.items():
-        if any(key in own for own in results.values()):
-            right.plot([], [], marker, color=GREY, label=key.replace("_", " ").replace("l2", "with l2"))
-    left.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log")
-    left.set_ylim(0, 1.05 * left.get_ylim()[1])
-    left.set_xticks(apart({row["bandwidth"] for row in search}))
-    left.xaxis.set_major_formatter("{x:g}")
-    left.xaxis.set_minor_formatter(NullFormatter())
-    left.tick_params(axis="x", labelrotation=45)
-    right.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
-    right.margins(x=0.1)
-    narrow = right.get_xlim()[1] < 20 * right.get_xlim()[0]  # about one power of ten
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1, 2, 5)))
-    right.xaxis.set_major_formatter("{x:,.0f}")
-    right.xaxis.set_minor_formatter(NullFormatter())
-    for axes in (left, right):
+    """Held-out error over the bandwidths tried, and test error against norm: the norm does not predict the error.
+
+    Where random patches ran with several numbers of filters, also their test error against that number.
+    """
+    with_filters = {own["true_labels"]["filters"]: own for own in results.values() if "filters" in own["true_labels"]}
+    rows = 2 if len(with_filters) > 1 else 1
+    figure = plt.figure(figsize=(9.5, 4 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, 2)
+    bandwidth_search(figure.add_subplot(grid[0, 0]), search, list(results))
+    errors_and_norms(figure.add_subplot(grid[0, 1]), results)
+    if rows == 2:
+        errors_of_random_patches(figure.add_subplot(grid[1, :]), with_filters)
+    for axes in figure.axes:
         axes.legend(fontsize=8)
     figure.suptitle("Gaussian kernels that interpolate true and random labels (section 5)", fontsize=12)
     return figure
+
+
+def bandwidth_search(axes: Axes, search: Rows, names: list[str]) -> None:
+    """Held-out error over the bandwidths, a line for each kernel."""
+    for colour, name in zip(HUES * 9, names, strict=False):
+        tried = [row for row in search if row["features"] == name and row["ridge"] == 0]
+        held_out = [100 * row["held_out_error"] for row in tried]
+        axes.plot([row["bandwidth"] for row in tried], held_out, "o-", color=colour, label=name.replace("_", " "))
+    axes.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log")
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    axes.set_xticks(apart({row["bandwidth"] for row in search}))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelrotation=45)
+
+
+def errors_and_norms(axes: Axes, results: dict[str, dict[str, Any]]) -> None:
+    """Test error against norm, a colour for each kernel and a mark for each labelling."""
+    for colour, own in zip(HUES * 9, results.values(), strict=False):
+        for key, result in own.items():
+            axes.plot(result["norm"], 100 * result["test_error"], LABELLINGS[key], color=colour, markersize=7)
+    for key, marker in LABELLINGS.items():
+        if any(key in own for own in results.values()):
+            axes.plot([], [], marker, color=GREY, label=label_of(key))
+    axes.set(xlabel="norm of the interpolant", ylabel="test error (%)", xscale="log", ylim=(0, 100))
+    axes.margins(x=0.1)
+    narrow = axes.get_xlim()[1] < 20 * axes.get_xlim()[0]  # about one power of ten
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def errors_of_random_patches(axes: Axes, results: dict[int, dict[str, Any]]) -> None:
+    """Test error against the number of filters, with the paper's values where the images are CIFAR-10's."""
+    counts = sorted(results)
+    ticks = set(counts)
+    for key, colour in (("true_labels", BLUE), ("true_labels_l2", RED)):
+        known = [count for count in counts if key in results[count]]
+        errors = [100 * results[count][key]["test_error"] for count in known]
+        if known:
+            axes.plot(known, errors, f"{LABELLINGS[key]}-", color=colour, label=label_of(key))
+        if results[counts[0]]["true_labels"]["dataset"] in ("cifar10", "cifar10-jpeg"):
+            value = 100 * RANDOM_PATCHES_ERROR[key]
+            axes.plot(RANDOM_PATCHES_FILTERS, value, "*", color=colour, markersize=11, label=f"{label_of(key)}, paper")
+            ticks.add(RANDOM_PATCHES_FILTERS)
+    axes.set(xlabel="random patches used as filters", ylabel="test error (%)", xscale="log")
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    axes.set_xticks(apart(ticks))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def label_of(labelling: str) -> str:
+    """`true_labels_l2` as a reader writes it."""
+    return labelling.replace("_", " ").replace("l2", "with l2")
 
 
 def apart(values: Iterable[float]) -> list[float]:

@@ -131,7 +131,11 @@ class RandomPatches:
         each = torch.eye(positions, device=images.device).reshape(positions, 1, height, width)
         windows = functional.avg_pool2d(each, self.pool, self.pool_stride).flatten(1).T.contiguous() * self.pool**2
         count = max(1, RESPONSES[images.device.type] // (len(filters) * positions))
-        return torch.cat([self._of_block(block, filters, offsets, windows) for block in images.split(count)])
+        # One tensor for all: many small ones kept between large temporary ones would leave the memory in pieces.
+        features = torch.empty((len(images), 2 * len(filters) * len(windows)), device=images.device)
+        for block, rows in zip(images.split(count), features.split(count), strict=True):
+            rows.copy_(self._of_block(block, filters, offsets, windows))
+        return features
 
     def _of_block(self, images: Tensor, filters: Tensor, offsets: Tensor, windows: Tensor) -> Tensor:
         """Of few images; windows (windows, positions) sums the positions of each window."""

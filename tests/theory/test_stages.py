@@ -1,5 +1,6 @@
 """The theory stages as a user runs them, on a few digits: the keys of their results, the same bytes, the refusals."""
 
+import copy
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 from stages.data.arrays import save_arrays
 from stages.data.sources import digits
 from stages.files import read_csv, read_json
+from stages.plot_theory import kernels
 from tests.conftest import ROOT
 
 SMALL = {
@@ -31,8 +33,11 @@ def parameters(tmp_path):
 
     def write(changes=()):
         document = YAML().load(ROOT / "theory/digits.yaml")
-        for kernel in document["theory"]["kernel"].values():
+        kernels = document["theory"]["kernel"]
+        for kernel in kernels.values():
             kernel.update({"search_size": 100, "held_out": 100})
+        kernels["few_patches"] = copy.deepcopy(kernels["random_patches"])
+        kernels["few_patches"]["random_patches"]["filters"] = 20
         for (*sections, last), value in {**SMALL, **dict(changes)}.items():
             section = document
             for name in sections:
@@ -72,7 +77,7 @@ def run(run_stage, parameters, raw):
 def test_all_stages_of_a_data_set_to_its_figures(run, run_stage, tmp_path):
     for name in ("expressivity", "minimum_norm"):
         run(name, "--raw", "raw", "--out", f"runs/{name}")
-    for name in ("pixels", "gabor", "random_patches"):
+    for name in ("pixels", "gabor", "random_patches", "few_patches"):
         run("kernel", "--name", name, "--raw", "raw", "--out", f"runs/kernel/{name}")
     run("collect_theory", "--runs", "runs", "--out", "metrics")
     summary = read_json(tmp_path / "metrics/summary.json")
@@ -80,9 +85,10 @@ def test_all_stages_of_a_data_set_to_its_figures(run, run_stage, tmp_path):
     assert summary["expressivity"]["weights"] == 2 * 300 + 3072
     assert summary["expressivity"]["deep"]["label_accuracy"] == 1
     assert set(summary["kernel"]["random_patches"]) == {"true_labels", "random_labels", "true_labels_l2"}
-    for results in summary["kernel"].values():
+    assert summary["kernel"]["few_patches"]["true_labels"]["filters"] == 20
+    for name, results in summary["kernel"].items():
         for key, result in results.items():
-            assert set(result) == KERNEL_KEYS
+            assert set(result) == KERNEL_KEYS | ({"filters"} if "patches" in name else set())
             assert result["relative_residual"] < 1e-6
             assert (result["train_accuracy"] == 1) or key.endswith("l2")
             assert np.sqrt(np.square(result["class_norms"]).sum()) == pytest.approx(result["norm"])
@@ -94,6 +100,21 @@ def test_all_stages_of_a_data_set_to_its_figures(run, run_stage, tmp_path):
     assert len(figures) == 8
     for name in figures:
         assert (tmp_path / "plots" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_the_figure_of_random_patches_shows_ours_by_number_of_filters_and_the_papers_beside_them():
+    ours = {100: 0.33, 25: 0.41}
+    results = {
+        f"patches_{count}": {"true_labels": {"dataset": "cifar10", "filters": count, "test_error": error, "norm": 9.0}}
+        for count, error in ours.items()
+    }
+    search = [{"features": name, "bandwidth": 0.4, "ridge": 0, "held_out_error": 0.4} for name in results]
+    lines = {line.get_label(): line.get_xydata().tolist() for line in kernels(search, results).axes[2].lines}
+    assert lines == {
+        "true labels": [[25, 41], [100, 33]],
+        "true labels, paper": [[32000, 17]],
+        "true labels with l2, paper": [[32000, 15]],
+    }
 
 
 def test_the_same_stage_twice_writes_the_same_bytes_and_another_seed_others(run, tmp_path):
