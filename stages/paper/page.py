@@ -4,7 +4,6 @@ The page needs no network and no script. Every number links to the metrics file 
 command that makes it again. The layout is report.html.j2; this module prepares what it shows.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stages.files import read_json
 from stages.paper.figures import FIGURES, GRIDS, Grids, load_grids
 from stages.paper.figures.marks import arch_name
+from stages.paper.pictures import data_uri
 from stages.paper.published import TABLE_1, TABLE_4
 from stages.paper.results import Run, data_note
-from stages.paper.rows import Links, Number, Rows, as_text
+from stages.paper.rows import Links, Rows
+from stages.paper.theory import theory_sections
 
-# A vector image of more bytes than this is shown as pixels, which keeps the page below 5 MB.
-LARGEST_SVG = 300_000
 FILES = ("summary.json", "curves.csv", "steps.csv")
 VERDICTS = ("reproduced", "differs", "not run")
 GRID_NAMES = {"paper": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
@@ -51,7 +50,7 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
         table_1=[rows.published(row) for row in TABLE_1],
         table_4=[rows.published(row) for row in TABLE_4],
         grids=[(grid, GRID_NAMES[grid], rows.all_runs(grid)) for grid in GRIDS if grids[grid]],
-        theory=_theory(metrics / "theory", plots / "theory", linked),
+        theory=theory_sections(metrics / "theory", plots / "theory", linked),
     )
 
 
@@ -85,7 +84,7 @@ def _figure(name: str, folder: Path, grids: Grids, links: Links) -> dict[str, An
         "title": figure.title,
         "caption": figure.caption,
         "alt": figure.alt,
-        "image": _image(folder / name),
+        "image": data_uri(folder / name),
         "data": _data_of(grids, figure.grids),
         "files": [(f"metrics/{file}", links.to(file)) for file in files],
     }
@@ -95,43 +94,3 @@ def _data_of(grids: Grids, names: Sequence[str]) -> str:
     """A sentence on the data that a figure shows, by architecture where they differ; nothing where nothing has run."""
     notes = [data_note(grids[name]).replace("\n", " ") for name in names if grids[name]]
     return " ".join(f"{note}." for note in notes)
-
-
-def _image(path: Path) -> str:
-    """A picture as a data URI, vectors where they are small, or nothing where it has not been drawn."""
-    svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
-    if svg.exists() and svg.stat().st_size <= LARGEST_SVG:
-        return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
-    return "data:image/png;base64," + base64.b64encode(png.read_bytes()).decode() if png.exists() else ""
-
-
-def _theory(metrics: Path, plots: Path, links: Links) -> dict[str, Any]:
-    """Sections 4 and 5: every number and every picture that the theory stages have written, none where none has."""
-    tables = []
-    for path in sorted(metrics.glob("*/summary.json")):
-        name = path.parent.name
-        for part, values in read_json(path).items():
-            numbers = [
-                (key, Number(as_text(value, key.endswith("error")), "", links.to(f"theory/{name}/{path.name}"), key))
-                for key, value in _leaves(values)
-                if not isinstance(value, list)
-            ]
-            if numbers:
-                tables.append((f"{name}: {part.replace('_', ' ')}", numbers))
-    pictures = [
-        (f"{path.parent.name}: {path.stem.replace('_', ' ')}", _image(path.with_suffix("")))
-        for path in sorted(plots.glob("*/*.png"))
-    ]
-    return {"tables": tables, "pictures": pictures}
-
-
-def _leaves(value: Any, path: str = "") -> Any:
-    """The (path, value) of every leaf of nested dictionaries; a list is a leaf unless it holds dictionaries."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
-    else:
-        yield path, value

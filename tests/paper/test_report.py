@@ -7,6 +7,7 @@ from stages.config import Paper
 from stages.files import read_json, write_json
 from stages.paper.figures import FIGURES, draw_all, load_grids
 from stages.paper.page import build_page
+from stages.paper.theory import PICTURES
 from stages.report import targets
 from tests.paper.results import claims, make_run, write_grid, write_metrics
 
@@ -209,18 +210,28 @@ def test_a_page_without_any_result_says_so(tmp_path):
 
 
 def test_the_theory_has_a_section_where_it_has_run(results, tmp_path):
-    write_json(
-        tmp_path / "metrics/theory/mnist/summary.json",
-        {"kernel": {"pixels": {"train_size": 60000, "test_error": 0.0122}}},
-    )
+    def result(labels, error, norm, ridge=0.0):
+        return {
+            **{"dataset": "mnist", "labels": labels, "ridge": ridge, "test_error": error, "norm": norm},
+            **{"train_size": 60000, "train_accuracy": 1.0, "relative_residual": 5.7e-10, "bandwidth": 0.02},
+        }
+
+    kernels = {"true_labels": result("true", 0.0122, 104.2), "true_labels_l2": result("true", 0.0119, 98.7, ridge=0.5)}
+    summary = {"kernel": {"pixels": kernels}, "minimum_norm": {"dataset": "mnist", "test_error": 0.31, "norm": 20.4}}
+    write_json(tmp_path / "metrics/theory/mnist/summary.json", summary)
     picture = next((results / "plots/paper").glob("*.png")).read_bytes()
     (tmp_path / "plots/theory/mnist").mkdir(parents=True)
-    (tmp_path / "plots/theory/mnist/kernel_norms.png").write_bytes(picture)
+    (tmp_path / "plots/theory/mnist/kernel.png").write_bytes(picture)
     page = Page(html_of(tmp_path))
-    assert "pixels.train_size 60,000 pixels.test_error 1.22%" in page.text
-    assert [image["alt"] for image in page.all("img")] == ["Chart: mnist: kernel norms"]
+    command = "dvc repro theory/dvc.yaml:kernel@mnist-pixels"
+    assert f"pixels, true labels {command} 60,000 100.00% 1.22% 5.7e-10 104 0.02 –" in page.text
+    assert f"pixels, true labels, l2 {command} 60,000 100.00% 1.19% 5.7e-10 98.7 0.02 0.5" in page.text
+    assert "dvc repro theory/dvc.yaml:minimum_norm@mnist" in page.text
+    assert "test error 31.00% norm 20.4" in page.text
+    assert [image["alt"] for image in page.all("img")] == [PICTURES["kernel"].alt]
     assert {"href": "#theory"} in page.all("a")
-    assert "metrics/theory/mnist/summary.json" in [a["href"] for a in page.all("a")]
+    where = {"href": "metrics/theory/mnist/summary.json", "title": "kernel.pixels.true_labels.test_error"}
+    assert where in page.all("a")
 
 
 def test_the_stage_writes_the_same_page_twice(results, tmp_path, run_stage):
