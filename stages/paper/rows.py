@@ -187,7 +187,8 @@ def as_text(value: Any, share: bool) -> str:
         return words(value)
     if share and abs(value) <= 1:
         return f"{value:.2%}"
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
+    whole = float(value).is_integer() or 1000 <= abs(value) < 1e6
+    return f"{value:,.0f}" if whole and abs(value) < 1e12 else f"{value:.3g}"
 
 
 def words(value: Any) -> str:

@@ -29,8 +29,8 @@ PICTURES = {
     "expressivity": Picture(
         "Finite-sample expressivity",
         "The network of 2n + d weights that the paper's proof constructs, for more and more points. Left: how ill "
-        "conditioned the construction becomes. Right: the largest residual of the network when it is evaluated; in "
-        "float64 it fits every label, in float32 labels are missed above the dotted line.",
+        "conditioned the construction becomes. Right: the largest residual of the network when it is evaluated; above "
+        "the dotted line labels are missed.",
         "Two charts against the number of points: condition number and largest weight of the construction; largest "
         "residual of the evaluated network, on random labels and real targets, in float64 and in float32.",
     ),
@@ -81,11 +81,7 @@ def theory_sections(metrics: Path, plots: Path, links: Links) -> list[dict[str, 
                     {
                         "title": title,
                         "command": f"dvc repro {PIPELINE}:{part}@{name}",
-                        "numbers": [
-                            (key.replace("_", " "), Number(as_text(value, key.endswith("error")), "", href, key))
-                            for key, value in _leaves(summary[part])
-                            if not key.endswith("dataset")
-                        ],
+                        "numbers": list(_quantities(summary[part], href, part)),
                     }
                     for part, title in PARTS.items()
                     if part in summary
@@ -112,6 +108,14 @@ def _kernel(name: str, features: str, result: dict[str, Any], href: str, key: st
         "bandwidth": number("bandwidth"),
         "ridge": number("ridge") if result["ridge"] else Number(DASH),
     }
+
+
+def _quantities(result: dict[str, Any], href: str, part: str) -> Iterator[tuple[str, Number]]:
+    """Every number of a result, `deep.label_accuracy` as `deep: label accuracy`."""
+    for key, value in _leaves(result):
+        if not key.endswith("dataset"):
+            text = as_text(value, share=key.endswith(("error", "accuracy")))
+            yield key.replace("_", " ").replace(".", ": "), Number(text, "", href, f"{part}.{key}")
 
 
 def _words_of(summary: dict[str, Any], name: str) -> str:

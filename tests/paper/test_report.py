@@ -217,7 +217,7 @@ def test_the_theory_has_a_section_where_it_has_run(results, tmp_path):
         }
 
     kernels = {"true_labels": result("true", 0.0122, 104.2), "true_labels_l2": result("true", 0.0119, 98.7, ridge=0.5)}
-    summary = {"kernel": {"pixels": kernels}, "minimum_norm": {"dataset": "mnist", "test_error": 0.31, "norm": 20.4}}
+    summary = {"kernel": {"pixels": kernels}, "minimum_norm": {"norm": 20.4, "distance": {"descent": 2.18e14}}}
     write_json(tmp_path / "metrics/theory/mnist/summary.json", summary)
     picture = next((results / "plots/paper").glob("*.png")).read_bytes()
     (tmp_path / "plots/theory/mnist").mkdir(parents=True)
@@ -227,7 +227,8 @@ def test_the_theory_has_a_section_where_it_has_run(results, tmp_path):
     assert f"pixels, true labels {command} 60,000 100.00% 1.22% 5.7e-10 104 0.02 –" in page.text
     assert f"pixels, true labels, l2 {command} 60,000 100.00% 1.19% 5.7e-10 98.7 0.02 0.5" in page.text
     assert "dvc repro theory/dvc.yaml:minimum_norm@mnist" in page.text
-    assert "test error 31.00% norm 20.4" in page.text
+    assert "norm 20.4 distance: descent 2.18e+14" in page.text
+    assert "Official MNIST" in page.text
     assert [image["alt"] for image in page.all("img")] == [PICTURES["kernel"].alt]
     assert {"href": "#theory"} in page.all("a")
     where = {"href": "metrics/theory/mnist/summary.json", "title": "kernel.pixels.true_labels.test_error"}
