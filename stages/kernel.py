@@ -3,6 +3,7 @@
 import argparse
 import resource
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,17 @@ def distances_of(
     if settings.random_patches is not None:
         patches = RandomPatches(**settings.random_patches.model_dump())
         generator = torch.Generator().manual_seed(seed)
-        return accumulate(patches.blocks(channels_first(train, device), channels_first(test, device), generator))
+        blocks = patches.blocks(channels_first(train, device), channels_first(test, device), generator)
+        return accumulate(with_progress(blocks, patches.block_count))
     train_points, test_points = (torch.tensor(images, device=device).flatten(1) for images in (train, test))
     return of_pixels(train_points, test_points)
+
+
+def with_progress(blocks: Iterable[tuple[Tensor, Tensor]], count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pass the blocks on; say how many of them are done, as many take hours on a CPU."""
+    for number, block in enumerate(blocks, start=1):
+        yield block
+        print(f"{number} of {count} blocks of filters", flush=True)
 
 
 def results_of(

@@ -182,13 +182,16 @@ def _data(text: str) -> str:
 
 
 def as_text(value: Any, share: bool) -> str:
-    """A number for people: shares in percent, counts with separators, others with three digits; text as it is."""
+    """A number for people: shares in percent, counts and thousands with separators, others with three digits.
+
+    Text stays as it is.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return words(value)
     if share and abs(value) <= 1:
         return f"{value:.2%}"
-    whole = float(value).is_integer() or 1000 <= abs(value) < 1e6
-    return f"{value:,.0f}" if whole and abs(value) < 1e12 else f"{value:.3g}"
+    whole = float(value).is_integer() and abs(value) < 1e12
+    return f"{value:,.0f}" if whole or 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def words(value: Any) -> str:

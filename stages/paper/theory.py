@@ -8,9 +8,9 @@ from stages.files import read_json
 from stages.paper.datasets import DATASETS
 from stages.paper.pictures import data_uri
 from stages.paper.rows import DASH, Links, Number, as_text
+from stages.theory.labellings import LABELLINGS
 
 PIPELINE = "theory/dvc.yaml"
-LABELLINGS = {"true": "true labels", "random": "random labels"}
 PARTS = {
     "expressivity": "Theorem 1: an explicit network that fits any labels",
     "minimum_norm": "Linear models in random features: the interpolant of least norm",
@@ -18,64 +18,78 @@ PARTS = {
 
 
 class Picture(NamedTuple):
-    """A figure of plot_theory: what it is of, its caption, and words in its place."""
+    """A figure of plot_theory: whose results it shows, from which tables, its title, caption and words in its place."""
 
+    part: str
+    tables: tuple[str, ...]
     title: str
     caption: str
     alt: str
 
 
 PICTURES = {
+    "kernel": Picture(
+        "kernel",
+        ("summary.json", "search.csv"),
+        "Gaussian kernels",
+        "Left: the error on held-out training images, by which the bandwidth is chosen. Right: the test error against "
+        "the norm of the solution.",
+        "Charts: held-out error against bandwidth for each kernel; test error against norm, on true and random labels.",
+    ),
     "expressivity": Picture(
+        "expressivity",
+        ("conditioning.csv",),
         "Finite-sample expressivity",
         "The network of 2n + d weights that the paper's proof constructs, for more and more points. Left: how ill "
         "conditioned the construction becomes. Right: the largest residual of the network when it is evaluated; above "
         "the dotted line labels are missed.",
         "Two charts against the number of points: condition number and largest weight of the construction; largest "
-        "residual of the evaluated network, on random labels and real targets, in float64 and in float32.",
+        "residual of the evaluated network, on random labels in float64 and float32 and on real targets in float64.",
     ),
     "minimum_norm": Picture(
+        "minimum_norm",
+        ("distances.csv", "interpolants.csv"),
         "Gradient descent and the least norm",
-        "Left: the relative distance of gradient descent from zero to the interpolant of least norm. Right: the test "
-        "error of interpolants of larger norm; the leftmost is the least.",
+        "Left: the relative distance to the interpolant of least norm, of gradient descent and of stochastic gradient "
+        "descent started at zero. Right: the test error of interpolants of larger norm; the leftmost is the least.",
         "Two charts: distance of gradient descent and of stochastic gradient descent to the least-norm solution over "
         "epochs; test error of interpolants against their norm.",
     ),
     "random_signs": Picture(
+        "minimum_norm",
+        ("random_signs.csv",),
         "How well linear models fit random signs",
-        "The empirical Rademacher complexity of linear models, the share of random signs that they fit and their test "
-        "error on true labels, against the number of random features; the line marks as many features as images.",
+        "The empirical Rademacher complexity of linear models beside the root of features over images, the share of "
+        "random signs that they fit and their test error on true labels, against the number of random features; the "
+        "line marks as many features as images.",
         "Chart against the number of random features: Rademacher complexity, random signs fitted, test error.",
     ),
-    "kernel": Picture(
-        "Gaussian kernels",
-        "Left: the error on held-out training images from which the bandwidth is chosen. Right: test error against the "
-        "norm of the interpolant, which does not predict it. Below, where several have run: the test error of random "
-        "patches against their number, stars the paper's values.",
-        "Charts: held-out error against bandwidth for each kernel; test error against norm on true and random labels; "
-        "where several numbers of random patches have run, test error against their number.",
-    ),
 }
+# What the figure of kernels also shows where several numbers of random patches have run.
+TREND = " Below: the test error of random patches against their number; stars are the paper's values."
 
 
 def theory_sections(metrics: Path, plots: Path, links: Links) -> list[dict[str, Any]]:
-    """For each data set on which a stage of the theory has run: its name, figures, kernels and tables of quantities."""
+    """For each data set on which a stage of the theory has run: its name, kernels, figures and tables of quantities."""
     sections = []
     for path in sorted(metrics.glob("*/summary.json")):
-        name, summary = path.parent.name, read_json(path)
+        name = path.parent.name
+        summary = {part: result for part, result in read_json(path).items() if result}
+        if not summary:
+            continue
         href = links.to(f"theory/{name}/{path.name}")
         sections.append(
             {
-                "name": _words_of(summary, name),
-                "pictures": [
-                    {**picture._asdict(), "image": image, "command": f"dvc repro {PIPELINE}:plot@{name}"}
-                    for stem, picture in PICTURES.items()
-                    if (image := data_uri(plots / name / stem))
-                ],
+                "name": _data_sets(summary, name),
                 "kernels": [
-                    _kernel(name, features, result, href, f"kernel.{features}.{key}")
+                    _kernel(name, features, result, href, f"kernel.{features}.{key}", LABELLINGS[key])
                     for features, results in summary.get("kernel", {}).items()
                     for key, result in results.items()
+                ],
+                "pictures": [
+                    _picture(picture, name, image, summary, links)
+                    for stem, picture in PICTURES.items()
+                    if picture.part in summary and (image := data_uri(plots / name / stem))
                 ],
                 "tables": [
                     {
@@ -91,14 +105,14 @@ def theory_sections(metrics: Path, plots: Path, links: Links) -> list[dict[str, 
     return sections
 
 
-def _kernel(name: str, features: str, result: dict[str, Any], href: str, key: str) -> dict[str, Any]:
-    """A row: what one kernel interpolates, how well, and at what norm."""
+def _kernel(name: str, features: str, result: dict[str, Any], href: str, key: str, labelling: str) -> dict[str, Any]:
+    """A row: what one kernel is fitted to, how well, and at what norm."""
 
     def number(quantity: str, share: bool = False) -> Number:
-        return Number(as_text(result[quantity], share), "", href, f"{key}.{quantity}")
+        return _number(result[quantity], share, href, f"{key}.{quantity}")
 
     return {
-        "setting": f"{features.replace('_', ' ')}, {LABELLINGS[result['labels']]}{', l2' if result['ridge'] else ''}",
+        "setting": f"{features.replace('_', ' ')}, {labelling}",
         "command": f"dvc repro {PIPELINE}:kernel@{name}-{features}",
         "train_size": number("train_size"),
         "train": number("train_accuracy", share=True),
@@ -110,18 +124,37 @@ def _kernel(name: str, features: str, result: dict[str, Any], href: str, key: st
     }
 
 
+def _picture(picture: Picture, name: str, image: str, summary: dict[str, Any], links: Links) -> dict[str, Any]:
+    """A figure with its caption, the files it is drawn from and the command that draws it."""
+    counts = {result.get("filters") for results in summary.get("kernel", {}).values() for result in results.values()}
+    trend = TREND if picture.part == "kernel" and len(counts - {None}) > 1 else ""
+    return {
+        "title": picture.title,
+        "image": image,
+        "caption": picture.caption + trend,
+        "alt": picture.alt + trend,
+        "files": [(f"metrics/theory/{name}/{file}", links.to(f"theory/{name}/{file}")) for file in picture.tables],
+        "command": f"python -m stages.plot_theory --metrics metrics/theory/{name} --out plots/theory/{name}",
+    }
+
+
 def _quantities(result: dict[str, Any], href: str, part: str) -> Iterator[tuple[str, Number]]:
     """Every number of a result, `deep.label_accuracy` as `deep: label accuracy`."""
     for key, value in _leaves(result):
         if not key.endswith("dataset"):
-            text = as_text(value, share=key.endswith(("error", "accuracy")))
-            yield key.replace("_", " ").replace(".", ": "), Number(text, "", href, f"{part}.{key}")
+            share = key.endswith(("error", "accuracy"))
+            yield key.replace("_", " ").replace(".", ": "), _number(value, share, href, f"{part}.{key}")
 
 
-def _words_of(summary: dict[str, Any], name: str) -> str:
-    """The data set in words, such as `JPEG copy of CIFAR-10`; what the folder says where it is not known."""
-    dataset = next((value for key, value in _leaves(summary) if key.endswith("dataset")), name)
-    return DATASETS[dataset].words if dataset in DATASETS else dataset
+def _number(value: float | None, share: bool, href: str, key: str) -> Number:
+    """A number with its link; a dash for what was not finite."""
+    return Number(DASH) if value is None else Number(as_text(value, share), "", href, key)
+
+
+def _data_sets(summary: dict[str, Any], name: str) -> str:
+    """The data sets of the results in words, such as `JPEG copy of CIFAR-10`; the folder's name where none is said."""
+    found = dict.fromkeys(value for key, value in _leaves(summary) if key.endswith("dataset")) or {name: None}
+    return "; ".join(DATASETS[data].words if data in DATASETS else data for data in found)
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -141,7 +141,7 @@ def _exact_distances(left: Tensor, right: Tensor) -> Tensor:
 def accumulate(blocks: Iterable[tuple[Tensor, Tensor]], panel: int = PANEL) -> Stored:
     """Sum squared distances over blocks of features, each (n, d_b) of the training and (m, d_b) of the test points.
 
-    The kernel of features too many to hold: memory is one triangle, one (m, n) matrix and one block of features.
+    The kernel of features too many to hold: memory is a triangle, an (m, n) matrix, a block of features and the next.
     """
     stored = None
     for train, test in blocks:

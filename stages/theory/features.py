@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stages.errors import DataError
+
 BLOCK = 500  # images whose Gabor features are computed at once
-# Responses to random patches held at once: what a CPU's cache holds (8 MB), what keeps a GPU busy (512 MB).
-RESPONSES = {"cpu": 2**21, "cuda": 2**27}
+# Responses to random patches computed at once: 8 MB, which a CPU's cache holds, or 512 MB, which keeps a GPU busy.
+RESPONSES_CPU, RESPONSES_GPU = 2**21, 2**27
 # Added to a patch's variance, against flat patches: 10 on the scale of 0 to 255.
 NOISE = 10 / 255**2
 
@@ -83,7 +85,12 @@ class RandomPatches:
     pool: int  # pixels a side of the windows that are summed
     pool_stride: int
     sample: int  # patches that the whitening is estimated from
-    block_filters: int  # filters whose features are held at once
+    block_filters: int  # filters whose features are computed at once
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks of filters there are."""
+        return math.ceil(self.filters / self.block_filters)
 
     def blocks(self, train: Tensor, test: Tensor, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield features (n, d_b) and (m, d_b) float32 of images (N, C, H, W), a block of filters at a time.
@@ -126,19 +133,32 @@ class RandomPatches:
 
     def _features(self, images: Tensor, filters: Tensor, offsets: Tensor) -> Tensor:
         """Pooled responses (N, 2 filters windows) of images (N, C, H, W)."""
-        height, width = (size - self.patch + 1 for size in images.shape[2:])
-        positions = height * width
-        each = torch.eye(positions, device=images.device).reshape(positions, 1, height, width)
-        windows = functional.avg_pool2d(each, self.pool, self.pool_stride).flatten(1).T.contiguous() * self.pool**2
-        count = max(1, RESPONSES[images.device.type] // (len(filters) * positions))
+        rows, columns = (self._windows(size, images.device) for size in images.shape[2:])
+        windows = torch.kron(rows, columns)
+        responses = RESPONSES_GPU if images.device.type == "cuda" else RESPONSES_CPU
+        count = max(1, responses // (len(filters) * windows.shape[1]))
         # One tensor for all: many small ones kept between large temporary ones would leave the memory in pieces.
         features = torch.empty((len(images), 2 * len(filters) * len(windows)), device=images.device)
-        for block, rows in zip(images.split(count), features.split(count), strict=True):
-            rows.copy_(self._of_block(block, filters, offsets, windows))
+        for block, part in zip(images.split(count), features.split(count), strict=True):
+            part.copy_(self._of_block(block, filters, offsets, windows))
         return features
 
+    def _windows(self, size: int, device: torch.device) -> Tensor:
+        """Which positions of a patch along a side of `size` pixels each window sums: (windows, positions), 0 or 1.
+
+        Raises DataError where the side is too short for a window.
+        """
+        if size < self.patch + self.pool - 1:
+            raise DataError(
+                f"theory.kernel: random_patches: found images {size} pixels a side, but patch {self.patch} and pool "
+                f"{self.pool} need {self.patch + self.pool - 1}; make them smaller"
+            )
+        positions = torch.arange(size - self.patch + 1, device=device)
+        starts = torch.arange(0, len(positions) - self.pool + 1, self.pool_stride, device=device)[:, None]
+        return ((starts <= positions) & (positions < starts + self.pool)).float()
+
     def _of_block(self, images: Tensor, filters: Tensor, offsets: Tensor, windows: Tensor) -> Tensor:
-        """Of few images; windows (windows, positions) sums the positions of each window."""
+        """Pooled responses of a few images; `windows` (windows, positions) is 1 where a window sums a position."""
         patches = functional.unfold(images, self.patch).mul_(self._scale(images))
         centred = (filters - filters.mean(dim=(1, 2, 3), keepdim=True)).flatten(1)
         response = (centred @ patches).sub_(offsets[:, None])

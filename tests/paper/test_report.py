@@ -7,7 +7,8 @@ from stages.config import Paper
 from stages.files import read_json, write_json
 from stages.paper.figures import FIGURES, draw_all, load_grids
 from stages.paper.page import build_page
-from stages.paper.theory import PICTURES
+from stages.paper.rows import as_text
+from stages.paper.theory import PICTURES, TREND
 from stages.report import targets
 from tests.paper.results import claims, make_run, write_grid, write_metrics
 
@@ -209,30 +210,81 @@ def test_a_page_without_any_result_says_so(tmp_path):
     assert page.text.count("Not drawn yet") == len(FIGURES)
 
 
-def test_the_theory_has_a_section_where_it_has_run(results, tmp_path):
-    def result(labels, error, norm, ridge=0.0):
-        return {
-            **{"dataset": "mnist", "labels": labels, "ridge": ridge, "test_error": error, "norm": norm},
-            **{"train_size": 60000, "train_accuracy": 1.0, "relative_residual": 5.7e-10, "bandwidth": 0.02},
-        }
+def kernel_result(labels, error, norm, ridge=0.0, dataset="mnist", **more):
+    return {
+        **{"dataset": dataset, "labels": labels, "ridge": ridge, "test_error": error, "norm": norm, **more},
+        **{"train_size": 60000, "train_accuracy": 1.0, "relative_residual": 5.7e-10, "bandwidth": 0.02},
+    }
 
-    kernels = {"true_labels": result("true", 0.0122, 104.2), "true_labels_l2": result("true", 0.0119, 98.7, ridge=0.5)}
-    summary = {"kernel": {"pixels": kernels}, "minimum_norm": {"norm": 20.4, "distance": {"descent": 2.18e14}}}
-    write_json(tmp_path / "metrics/theory/mnist/summary.json", summary)
-    picture = next((results / "plots/paper").glob("*.png")).read_bytes()
-    (tmp_path / "plots/theory/mnist").mkdir(parents=True)
-    (tmp_path / "plots/theory/mnist/kernel.png").write_bytes(picture)
-    page = Page(html_of(tmp_path))
+
+def theory_page(folder, summary, picture):
+    """The page with these results of the theory on MNIST, and all figures drawn."""
+    write_json(folder / "metrics/theory/mnist/summary.json", summary)
+    (folder / "plots/theory/mnist").mkdir(parents=True)
+    for stem in PICTURES:
+        (folder / f"plots/theory/mnist/{stem}.png").write_bytes(picture)
+    return Page(html_of(folder))
+
+
+@pytest.fixture
+def picture(results):
+    return next((results / "plots/paper").glob("*.png")).read_bytes()
+
+
+def test_the_theory_has_a_section_where_it_has_run(picture, tmp_path):
+    own = {
+        "true_labels": kernel_result("true", 0.0122, 104.2),
+        "true_labels_l2": kernel_result("true", 0.0119, 98.7, ridge=0.5),
+    }
+    summary = {"kernel": {"pixels": own}, "minimum_norm": {"norm": None, "distance": {"descent": 2.18e14}}}
+    page = theory_page(tmp_path, summary, picture)
     command = "dvc repro theory/dvc.yaml:kernel@mnist-pixels"
     assert f"pixels, true labels {command} 60,000 100.00% 1.22% 5.7e-10 104 0.02 –" in page.text
-    assert f"pixels, true labels, l2 {command} 60,000 100.00% 1.19% 5.7e-10 98.7 0.02 0.5" in page.text
+    assert f"pixels, true labels with l2 {command} 60,000 100.00% 1.19% 5.7e-10 98.7 0.02 0.5" in page.text
     assert "dvc repro theory/dvc.yaml:minimum_norm@mnist" in page.text
-    assert "norm 20.4 distance: descent 2.18e+14" in page.text
+    assert "norm – distance: descent 2.18e+14" in page.text
     assert "Official MNIST" in page.text
-    assert [image["alt"] for image in page.all("img")] == [PICTURES["kernel"].alt]
     assert {"href": "#theory"} in page.all("a")
     where = {"href": "metrics/theory/mnist/summary.json", "title": "kernel.pixels.true_labels.test_error"}
     assert where in page.all("a")
+
+
+def test_the_theory_shows_only_figures_of_results_that_are_there(picture, tmp_path):
+    summary = {"kernel": {}, "minimum_norm": {"norm": 20.4}}
+    page = theory_page(tmp_path, summary, picture)
+    assert [image["alt"] for image in page.all("img")] == [
+        PICTURES[name].alt for name in ("minimum_norm", "random_signs")
+    ]
+    assert "metrics/theory/mnist/random_signs.csv" in [a["href"] for a in page.all("a")]
+    write_json(tmp_path / "metrics/theory/mnist/summary.json", {"kernel": {}})
+    assert {"href": "#theory"} not in Page(html_of(tmp_path)).all("a")
+
+
+def test_the_theory_names_every_data_set_and_the_panel_of_random_patches(picture, tmp_path):
+    kernels = {
+        f"random_patches_{count}": {"true_labels": kernel_result("true", 0.3, 9.0, dataset=dataset, filters=count)}
+        for count, dataset in ((100, "cifar10-jpeg"), (400, "cifar10"))
+    }
+    page = theory_page(tmp_path, {"kernel": kernels}, picture)
+    assert "JPEG copy of CIFAR-10; official CIFAR-10" in page.text
+    assert [image["alt"] for image in page.all("img")] == [PICTURES["kernel"].alt + TREND]
+
+
+@pytest.mark.parametrize(
+    ("value", "share", "text"),
+    [
+        *((0.0122, True, "1.22%"), (1.5, True, "1.5"), (0.5, False, "0.5"), (999.7, False, "1,000")),
+        *(
+            (1234.5, False, "1,234"),
+            (50000, False, "50,000"),
+            (2.18e14, False, "2.18e+14"),
+            (1649402, False, "1,649,402"),
+        ),
+        *((5.7e-10, False, "5.7e-10"), (True, False, "True"), (None, False, ""), ("failed", True, "failed")),
+    ],
+)
+def test_numbers_as_text(value, share, text):
+    assert as_text(value, share) == text
 
 
 def test_the_stage_writes_the_same_page_twice(results, tmp_path, run_stage):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from stages.errors import DataError
+from stages.theory import features
 from stages.theory.features import NOISE, GaborBank, RandomPatches, channels_first
 
 CPU = torch.device("cpu")
@@ -79,6 +81,27 @@ def test_a_response_is_a_whitened_filter_times_a_normalised_and_whitened_patch(i
     expected = torch.cat([each.T.flatten() for each in pooled])
     found = PATCHES._features(train[:1], filters, offsets)[0]
     torch.testing.assert_close(found.double(), expected, atol=2e-3, rtol=1e-4)
+
+
+def test_images_in_blocks_give_the_features_of_all_at_once(images, monkeypatch):
+    at_once = whole(PATCHES, *images)
+    monkeypatch.setattr(features, "RESPONSES_CPU", 5 * 10 * 27 * 27)
+    for left, right in zip(at_once, whole(PATCHES, *images), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-5, rtol=0)
+
+
+def test_windows_are_those_of_average_pooling_times_their_area():
+    patches = replace(PATCHES, pool=4, pool_stride=3)
+    responses = torch.from_numpy(np.random.default_rng(0).random((1, 1, 16, 11)))
+    windows = torch.kron(patches._windows(21, CPU), patches._windows(16, CPU)).double()
+    pooled = torch.nn.functional.avg_pool2d(responses, 4, 3) * 16
+    torch.testing.assert_close(windows @ responses.flatten(), pooled.flatten())
+
+
+def test_an_image_too_small_for_a_window_is_one_sentence():
+    small = channels_first(images_of(12, size=16), CPU)
+    with pytest.raises(DataError, match="found images 16 pixels a side, but patch 6 and pool 14 need 19"):
+        whole(PATCHES, small, small)
 
 
 def test_a_gabor_wavelet_answers_to_its_own_orientation_and_not_to_brightness():
