@@ -162,12 +162,12 @@ def _ordering(claim: Claim, tolerance: Tolerance | None, measured: list[list[Mea
 
 
 def _monotone(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
-    """The smallest rise from one metric to the next, which must not be a fall beyond the tolerance."""
+    """The smallest rise from one metric to the next, which must not be a fall beyond the tolerance.
+
+    What comes after a value that was never reached is no rise, even if it was never reached either.
+    """
     means = [group[0].mean for group in measured]
-    rises = [
-        b - a if math.isfinite(a) else 0.0 if b == a else -math.inf for a, b in zip(means, means[1:], strict=False)
-    ]
-    rise = min(rises)
+    rise = min(b - a if math.isfinite(a) else -math.inf for a, b in zip(means, means[1:], strict=False))
     return Judgement(rise, None, tolerance is not None and rise >= -tolerance.tolerance)
 
 

@@ -117,6 +117,14 @@ def test_two_that_never_reach_a_loss_are_in_no_order():
     assert verdict(results, "figure_1a_random_labels_last")["verdict"] == "differs"
 
 
+def test_times_to_fit_do_not_grow_from_one_that_never_fits_to_another():
+    results = tampered("alexnet", "labels-1.0", epochs_to_fit=None)
+    assert verdict(results, "figure_1b_alexnet_grows")["verdict"] == "reproduced"
+    results["paper"]["alexnet"]["labels-0.9"]["plain"]["seed-0"]["epochs_to_fit"] = None
+    found = verdict(results, "figure_1b_alexnet_grows")
+    assert (found["verdict"], found["never_reached"]) == ("differs", True)
+
+
 def test_a_part_of_the_training_set_says_nothing_about_the_whole():
     results = tampered("inception", "none", train_size=5000)
     assert verdict(results, "table_1_inception_plain_test")["verdict"] == "not run"
