@@ -1,6 +1,5 @@
 """The theory stages as a user runs them, on a few digits: the keys of their results, the same bytes, the refusals."""
 
-import copy
 import json
 
 import numpy as np
@@ -32,11 +31,8 @@ def parameters(tmp_path):
 
     def write(changes=()):
         document = YAML().load(ROOT / "theory/digits.yaml")
-        kernels = document["theory"]["kernel"]
-        for kernel in kernels.values():
+        for kernel in document["theory"]["kernel"].values():
             kernel.update({"search_size": 100, "held_out": 100})
-        kernels["few_patches"] = copy.deepcopy(kernels["random_patches"])
-        kernels["few_patches"]["random_patches"]["filters"] = 20
         for (*sections, last), value in {**SMALL, **dict(changes)}.items():
             section = document
             for name in sections:
@@ -76,7 +72,7 @@ def run(run_stage, parameters, raw):
 def test_all_stages_of_a_data_set_to_its_figures(run, run_stage, tmp_path):
     for name in ("expressivity", "minimum_norm"):
         run(name, "--raw", "raw", "--out", f"runs/{name}")
-    for name in ("pixels", "gabor", "random_patches", "few_patches"):
+    for name in ("pixels", "gabor", "random_patches"):
         printed = run("kernel", "--name", name, "--raw", "raw", "--out", f"runs/kernel/{name}").stdout
         assert ("2 of 2 blocks of filters" in printed) == (name == "random_patches")
     run("collect_theory", "--runs", "runs", "--out", "metrics")
@@ -85,7 +81,7 @@ def test_all_stages_of_a_data_set_to_its_figures(run, run_stage, tmp_path):
     assert summary["expressivity"]["weights"] == 2 * 300 + 3072
     assert summary["expressivity"]["deep"]["label_accuracy"] == 1
     assert set(summary["kernel"]["random_patches"]) == {"true_labels", "random_labels", "true_labels_l2"}
-    assert summary["kernel"]["few_patches"]["true_labels"]["filters"] == 20
+    assert summary["kernel"]["random_patches"]["true_labels"]["filters"] == 100
     for name, results in summary["kernel"].items():
         for key, result in results.items():
             assert set(result) == KERNEL_KEYS | ({"filters"} if "patches" in name else set())
