@@ -6,7 +6,7 @@ from pathlib import Path
 from stages.errors import run_stage
 from stages.files import read_csv, read_json
 from stages.paper.style import save, style
-from stages.theory.figures import expressivity, kernels, minimum_norm, random_signs
+from stages.paper.theory_figures import expressivity, kernels, minimum_norm, random_signs
 
 
 def main() -> None:

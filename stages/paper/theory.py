@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from stages.files import read_json
 from stages.paper.datasets import DATASETS
+from stages.paper.labellings import LABELLINGS
 from stages.paper.pictures import data_uri
 from stages.paper.rows import DASH, Links, Number, as_text
-from stages.theory.labellings import LABELLINGS
 
 PIPELINE = "theory/dvc.yaml"
 PARTS = {

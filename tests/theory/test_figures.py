@@ -5,7 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.paper.published import RANDOM_PATCHES_ERROR, RANDOM_PATCHES_FILTERS
-from stages.theory.figures import kernels
+from stages.paper.theory_figures import kernels
 from tests.conftest import ROOT
 
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.paper.datasets import DATASETS
+from stages.paper.labellings import LABELLINGS
 from stages.paper.published import RANDOM_PATCHES_ERROR, RANDOM_PATCHES_FILTERS
-from stages.theory.labellings import LABELLINGS
 
 BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#444444"
 HUES = [BLUE, RED, GREEN, "#cc79a7", "#e69f00", GREY]
