@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro paper budget report publish pull-results test lint check mutants torture inputs verify bench
+.PHONY: demo repro paper budget report publish pull-results test lint check check-paper reference mutants torture inputs verify bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
 	@cat demo/metrics/table.md
@@ -45,6 +45,14 @@ lint: .venv/installed
 
 check: .venv/installed
 	python -m stages.check --summary demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
+
+# Of the paper's grid: what has run here against another machine's results, and a reference of what has run here.
+check-paper: .venv/installed
+	python -m stages.check --summary metrics/paper/summary.json --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
+	--reference reference/$(or $(NAME),2-core-amx/cifar10-jpeg)
+
+reference: .venv/installed
+	python -m stages.reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
 
 mutants: .venv/installed
 	python -m tests.faults.mutants

@@ -24,6 +24,7 @@ from benchmarks.stage import run_stage
 from stages import config, models
 from stages.engine.device import select_device
 from stages.engine.evaluation import predict_all
+from stages.environment import processor_name
 from stages.files import write_json, write_text
 from stages.parameters import ARCHS
 
@@ -69,7 +70,7 @@ def write(report: dict[str, Any], out: Path) -> None:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the numbers were measured on."""
-    name = torch.cuda.get_device_name() if device.type == "cuda" else _cpu_name()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()
     return {
         "device": name,
         "kind": device.type,
@@ -216,12 +217,6 @@ def _useful_precisions(device: torch.device) -> list[str]:
 
 def _median(values: list[float]) -> float:
     return statistics.median(values)
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

@@ -4,17 +4,16 @@
 """
 
 import argparse
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stages.comparison import data_differences, differences
-from stages.data.arrays import array_hashes
+from stages.comparison import data_differences, data_hashes, differences
+from stages.environment import environment
 from stages.errors import DataError, UsageError, run_stage
-from stages.files import read_json, read_sealed, write_json
+from stages.files import read_json, write_json
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "dvc", "safetensors")
+# Where a reference has its summary: that of the demo alone, that of the paper's grid among its other metrics.
+SUMMARIES = ("summary.json", "metrics/paper/summary.json")
 
 
 def main() -> None:
@@ -22,25 +21,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--summary", type=Path, nargs="+", required=True, help="summary.json; several with --record")
     parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="folders of data sets, searched for meta.json"
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders of data sets, searched for meta.json; no others of the reference are asked for",
     )
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--record", action="store_true", help="write the reference from what lies here")
     arguments = parser.parse_args()
     summaries = [_read(path) for path in arguments.summary]
-    data = hashes(arguments.data)
+    data = data_hashes(arguments.data)
     if arguments.record:
         record(summaries, data, arguments.reference)
         return
     if len(summaries) > 1:
         raise UsageError(f"--summary: found {len(summaries)} files; a check takes one, --record several")
-    reference = _read(arguments.reference / "summary.json")
+    places = [arguments.reference / name for name in SUMMARIES]
+    path = next((place for place in places if place.exists()), places[0])
+    reference = _read(path)
+    expected = within(arguments.data, _read(arguments.reference / "data.json"))
     try:
-        found = data_differences(data, _read(arguments.reference / "data.json")) + differences(summaries[0], reference)
+        found = data_differences(data, expected) + differences(summaries[0], reference)
     except ValueError as error:
-        raise DataError(
-            f"{arguments.reference}/summary.json: {error}, so nothing says how far two may differ"
-        ) from None
+        raise DataError(f"{path}: {error}, so nothing says how far two may differ") from None
     for sentence in found:
         print(f"differs: {sentence}")
     if found:
@@ -53,14 +57,9 @@ def record(summaries: list[Any], data: dict[str, Any], out: Path) -> None:
     merged: dict[str, Any] = {}
     for summary in summaries:
         _merge(merged, summary)
-    environment = {
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-    }
     write_json(out / "summary.json", merged)
     write_json(out / "data.json", data)
-    write_json(out / "environment.json", environment)
+    write_json(out / "environment.json", environment())
 
 
 def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
@@ -71,18 +70,9 @@ def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
             into[key] = value
 
 
-def hashes(folders: list[Path]) -> dict[str, dict[str, str]]:
-    """The SHA-256 of every array below the folders, by data set and file, checked against its bytes.
-
-    Raises DataError where a file is damaged or there is none.
-    """
-    found = {}
-    for folder in folders:
-        for path in sorted(folder.rglob("meta.json")):
-            found[path.parent.as_posix()] = array_hashes(read_sealed(path.parent))
-    if not found:
-        raise DataError(f"no data set below {', '.join(map(str, folders))}; run `dvc repro` or `dvc checkout` first")
-    return found
+def within(folders: list[Path], expected: dict[str, Any]) -> dict[str, Any]:
+    """The data sets of a reference that lie in these folders: a check asks for no others."""
+    return {name: files for name, files in expected.items() if any(Path(name).is_relative_to(f) for f in folders)}
 
 
 def _read(path: Path) -> Any:

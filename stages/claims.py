@@ -1,7 +1,9 @@
 """Stage claims: the paper's claims judged on the results collected so far; prints them as a table."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from stages.errors import DataError, run_stage
 from stages.files import read_json, write_json, write_text
@@ -16,7 +18,13 @@ def main() -> None:
     """Write claims.json and claims.md where a folder is given; print the table in any case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=Path, default=Path("paper/claims.yaml"))
-    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
+    parser.add_argument(
+        "--metrics",
+        type=Path,
+        nargs="+",
+        default=[Path("metrics")],
+        help="of several folders, a later one's grids count",
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     claims = load_claims(arguments.claims)
@@ -29,19 +37,20 @@ def main() -> None:
     print(text, end="")
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folders: Sequence[Path]) -> Results:
     """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
-    summaries = {}
-    for name in PIPELINES:
-        if (folder / name / "summary.json").exists():
-            audits = folder / name / "audits.json"
-            summaries[name] = _read(folder / name / "summary.json") | (
-                {"audits": _read(audits)} if audits.exists() else {}
-            )
-    theory = {name: folder / "theory" / name / "summary.json" for name in THEORY}
-    summaries["theory"] = {name: _read(path) for name, path in theory.items() if path.exists()}
-    if (folder / "parameters.json").exists():
-        summaries["parameters"] = _read(folder / "parameters.json")
+    summaries: dict[str, Any] = {"theory": {}}
+    for folder in folders:
+        for name in PIPELINES:
+            if (folder / name / "summary.json").exists():
+                audits = folder / name / "audits.json"
+                summaries[name] = _read(folder / name / "summary.json") | (
+                    {"audits": _read(audits)} if audits.exists() else {}
+                )
+        theory = {name: folder / "theory" / name / "summary.json" for name in THEORY}
+        summaries["theory"] |= {name: _read(path) for name, path in theory.items() if path.exists()}
+        if (folder / "parameters.json").exists():
+            summaries["parameters"] = _read(folder / "parameters.json")
     return Results(summaries)
 
 

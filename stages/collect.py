@@ -36,6 +36,7 @@ def main() -> None:
         if not is_current(parameters, run, meta, sets):
             print(f"{folder} was made from other parameters or data, so it is left out")
             continue
+        metrics |= {"precision": meta["recipe"]["recipe"]["precision"]}
         collected[run] = metrics
         insert(summary, run, metrics)
         for name, rows in tables.items():

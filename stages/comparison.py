@@ -7,8 +7,13 @@ all runs of the reference that have several. Steps, epochs and losses are compar
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from stages.data.arrays import array_hashes
+from stages.errors import DataError
+from stages.files import read_sealed
 
 # Of a normal distribution, one difference in a thousand lies beyond.
 SPREADS = 3.3
@@ -101,6 +106,20 @@ def differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[
 
 def _differs(key: str, run: Run, expected: Run) -> bool:
     return key in expected and run.get(key) != expected[key]
+
+
+def data_hashes(folders: Iterable[Path]) -> dict[str, dict[str, str]]:
+    """The SHA-256 of every array below the folders, by data set and file, checked against its bytes.
+
+    Raises DataError where a file is damaged or there is none.
+    """
+    found = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("meta.json")):
+            found[path.parent.as_posix()] = array_hashes(read_sealed(path.parent))
+    if not found:
+        raise DataError(f"no data set below {', '.join(map(str, folders))}; run `dvc repro` or `dvc checkout` first")
+    return found
 
 
 def data_differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:

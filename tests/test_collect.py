@@ -70,6 +70,7 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     assert done.returncode == 0, done.stderr
     summary = read_json(tmp_path / "out/summary.json")["mlp_1x512"]
     assert summary["none"]["plain"]["seed-1"]["test_accuracy"] == 0.5
+    assert summary["none"]["plain"]["seed-1"]["precision"] == "float32"
     assert set(summary) == {"none", "labels-0.5"}
     assert set(summary["labels-0.5"]) == {"weight_decay"}
     assert read_json(tmp_path / "out/audits.json") == {"labels-0.5": {"changed": 0.451}}

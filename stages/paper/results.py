@@ -56,13 +56,17 @@ class Run:
 
     @property
     def data(self) -> str:
-        """Which bytes the run was trained on, in words, and how many images where it was not all of them."""
+        """Which bytes the run was trained on, in words, how many images where it was not all of them, and in which
+        arithmetic where it was not float32."""
         name = self.metrics.get("dataset", "an unrecorded data set")
         size = self.metrics.get("train_size")
-        if name not in DATASETS:
-            return name if size is None else f"{name}, {size:,} training images"
-        words, whole = DATASETS[name][:2]
-        return words if size is None or size == whole else f"{words}, {size:,} training images only"
+        words, whole = DATASETS[name][:2] if name in DATASETS else (name, None)
+        parts = [words]
+        if size is not None and size != whole:
+            parts.append(f"{size:,} training images{'' if whole is None else ' only'}")
+        if self.metrics.get("precision", "float32") != "float32":
+            parts.append(f"in {self.metrics['precision']}")
+        return ", ".join(parts)
 
 
 def load_runs(folder: Path) -> list[Run]:

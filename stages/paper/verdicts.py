@@ -63,7 +63,7 @@ class Judgement(NamedTuple):
 def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
     """The claim with ours, the interval and the verdict, as it stands in claims.json.
 
-    `data` says what was trained on: the data set's name and the number of images.
+    `data` says what was trained on: the data set's name, the number of images, and the arithmetic if not float32.
     """
     tolerance = claims.tolerance_of(claim)
     found = [[results.measured(path) for path in group] for group in claim.groups]
@@ -101,7 +101,10 @@ def _is_whole(run: Mapping[str, Any]) -> bool:
 
 
 def _data_of(run: Mapping[str, Any]) -> str:
-    return f"{run['dataset']}, {run['train_size']:,} images" if "train_size" in run else ""
+    if "train_size" not in run:
+        return ""
+    precision = run.get("precision", "float32")
+    return f"{run['dataset']}, {run['train_size']:,} images" + (f", {precision}" if precision != "float32" else "")
 
 
 def _bound_text(claim: Claim) -> str | None:

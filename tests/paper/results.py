@@ -19,8 +19,7 @@ PIXELS = ("shuffled_pixels", "random_pixels", "gaussian")
 TENTHS = [f"labels-{tenth / 10}" for tenth in range(1, 11)]
 FIFTHS = TENTHS[1::2]
 ALL_RUNS = (
-    [(arch, c, "plain") for arch in ("inception", "alexnet", "mlp_1x512") for c in ("none", *TENTHS, *PIXELS)]
-    + [(arch, c, "plain") for arch in ("mlp_3x512",) for c in ("none", *FIFTHS, *PIXELS)]
+    [(a, c, "plain") for a in ("inception", "alexnet", "mlp_1x512", "mlp_3x512") for c in ("none", *TENTHS, *PIXELS)]
     + [("wrn_28_1", c, "plain") for c in ("none", *FIFTHS)]
     + [("inception_nobn", c, "plain") for c in ("none", "labels-0.2", "labels-0.4", "labels-1.0", *PIXELS)]
     + [("inception", c, v) for c in ("none", "labels-1.0") for v in ("batch_size-32", "batch_size-64")]

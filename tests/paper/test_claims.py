@@ -132,6 +132,14 @@ def test_a_part_of_the_training_set_says_nothing_about_the_whole():
     assert "cifar10, 5,000 images" in verdict(results, "figure_1a_true_labels_first")["data"]
 
 
+def test_a_verdict_says_in_which_arithmetic_where_it_was_not_float32():
+    data = {
+        p: verdict(tampered("inception", "none", precision=p), "table_1_inception_plain_test")["data"]
+        for p in ("float32", "bf16")
+    }
+    assert data == {"float32": ["cifar10, 50,000 images"], "bf16": ["cifar10, 50,000 images, bf16"]}
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
@@ -227,3 +235,18 @@ def test_a_tampered_metric_file_turns_the_stages_verdict(tmp_path, run_stage):
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
         assert (tmp_path / "out/claims.md").read_text() == done.stdout
+
+
+def test_of_two_machines_the_later_ones_grid_counts_and_the_rest_is_kept(tmp_path, run_stage):
+    theory = {"expressivity": {"dataset": "cifar10", "train_size": 50_000, "label_accuracy": 1.0}}
+    write_json(tmp_path / "first/theory/cifar10/summary.json", theory)
+    for name, test_accuracy in (("first", 0.2), ("second", 0.8575)):
+        results = tampered("inception", "none", test_accuracy=test_accuracy)
+        write_json(tmp_path / name / "paper/summary.json", results["paper"])
+    claims = Path(__file__).parents[2] / "paper/claims.yaml"
+    for order, verdict_on_inception in (("first", "second"), "reproduced"), (("second", "first"), "differs"):
+        done = run_stage("claims", "--claims", claims, "--metrics", *order)
+        rows = {line.split(" | ")[0]: line.split(" | ")[-1] for line in done.stdout.splitlines() if "|" in line}
+        found = rows[f"| {BY_ID['table_1_inception_plain_test'].statement}"]
+        assert found == f"{verdict_on_inception} |"
+        assert rows[f"| {BY_ID['theorem_1_fits'].statement}"] == "reproduced |"

@@ -175,7 +175,7 @@ def test_text_from_metrics_is_escaped(tmp_path, results):
 def test_rows_say_their_data_their_outcome_and_the_command(tmp_path):
     runs = [
         make_run("inception", "none", train_size=5000),
-        make_run("mlp_1x512", "labels-1.0", epochs_to_fit=None),
+        make_run("mlp_1x512", "labels-1.0", epochs_to_fit=None, precision="bf16"),
         make_run("alexnet", "none", seed=0, dataset="cifar10"),
         make_run("alexnet", "none", seed=1, dataset="cifar10"),
     ]
@@ -184,6 +184,7 @@ def test_rows_say_their_data_their_outcome_and_the_command(tmp_path):
     stages = TARGETS | {("paper", name): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet}
     text = Page(html_of(tmp_path, stages)).text
     assert "JPEG copy of CIFAR-10, 5,000 training images only" in text
+    assert "JPEG copy of CIFAR-10, in bf16" in text
     assert "CIFAR-10: official CIFAR-10 AlexNet 0, 1 2 2 0 0" in text
     assert "never in 64" in text
     assert "dvc repro paper/dvc.yaml:figure_1@inception-none-plain-0" in text
