@@ -100,6 +100,14 @@ def test_seeds_make_a_band_from_the_smallest_to_the_largest(draw):
     assert {(0.0, 16.0), (0.0, 22.0), (0.5, 32.0), (0.5, 38.0)} <= corners
 
 
+def test_the_line_is_the_mean_at_every_level_also_where_fewer_seeds_ran(draw):
+    runs = [make_run("alexnet", c, seed=0) for c in ("none", "labels-0.5", "labels-1.0")]
+    runs += [make_run("alexnet", "none", seed=6)]
+    axes = draw(time_to_fit, runs).axes[0]
+    (line,) = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    assert list(zip(line.get_xdata(), line.get_ydata(), strict=True)) == [(0.0, 19.0), (0.5, 32.0), (1.0, 48.0)]
+
+
 def test_the_papers_values_stand_at_both_ends_of_figure_1c(draw):
     figure = draw(figure_1c, [make_run("inception", "none")])
     stars = {

@@ -14,7 +14,7 @@ from stages.paper.figures.marks import (
     PAPER,
     PAPER_LABEL,
     arch_name,
-    draw_band,
+    draw_means,
     draw_points,
     explain_marks,
     finish,
@@ -121,9 +121,7 @@ def _draw_times(axes: Axes, entry: Entry, scales: dict[str, float] | None = None
             longer = {"arrowstyle": "<-", "color": colour}
             axes.annotate("", (run.level, value), (0, 20), textcoords="offset points", arrowprops=longer)
     unfitted_levels = {x for x, _, _, fitted in points if not fitted}
-    seeds = {run.seed for run in members}
-    lines = [[(x, y) for x, y, run, _ in points if run.seed == s and x not in unfitted_levels] for s in sorted(seeds)]
-    draw_band(axes, lines, colour, label)
+    draw_means(axes, [(x, y) for x, y, *_ in points if x not in unfitted_levels], colour, label)
     draw_points(axes, points, colour, marker)
 
 
@@ -138,9 +136,7 @@ def _draw_errors(axes: Axes, entry: Entry, dashed: bool = False) -> None:
     points = [
         (run.level or 0.0, 100 * (1 - run.metrics["test_accuracy"]), run, run.metrics["fitted"]) for run in members
     ]
-    seeds = {run.seed for run in members}
-    lines = [[(x, y) for x, y, run, _ in points if run.seed == seed] for seed in sorted(seeds)]
-    draw_band(axes, lines, colour, label, linestyle="--" if dashed else "-")
+    draw_means(axes, [(x, y) for x, y, *_ in points], colour, label, linestyle="--" if dashed else "-")
     draw_points(axes, points, colour, marker)
 
 

@@ -74,6 +74,21 @@ def draw_band(axes: Axes, lines: Sequence[Line], colour: str, label: str, **line
             axes.plot(*zip(*line, strict=True), color=colour, alpha=0.3, linewidth=0.6)
 
 
+def draw_means(axes: Axes, points: Line, colour: str, label: str, **line_style: Any) -> None:
+    """A line through the mean of the points at each x, the band from the smallest to the largest there.
+
+    Not every x may have as many seeds as the others.
+    """
+    values: dict[float, list[float]] = {}
+    for x, y in points:
+        values.setdefault(x, []).append(y)
+    places = sorted(values)
+    axes.plot(places, [np.mean(values[x]) for x in places], color=colour, label=label, **line_style)
+    if len(points) > len(places):
+        low, high = ([bound(values[x]) for x in places] for bound in (min, max))
+        axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
 def draw_points(axes: Axes, points: Iterable[tuple[float, float, Run, bool]], colour: str, marker: str) -> None:
     """A mark per run at (x, y): filled where the flag says that it fitted, else open; a cross where it diverged."""
     for x, y, run, fitted in points:
