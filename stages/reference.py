@@ -13,7 +13,14 @@ from stages.errors import DataError, run_stage
 from stages.files import new_folder, read_json, write_csv, write_json
 from stages.parallel.times import times
 
-PIPELINES = ("paper", "cifar100", "mnist")
+# Each result that may be there: the folder of its metrics, that of its figures, and its data sets.
+RESULTS = {
+    "paper": ("paper", ["cifar10", "corrupted/cifar10"]),
+    "cifar100": ("paper", ["cifar100", "corrupted/cifar100"]),
+    "mnist": ("paper", ["mnist", "corrupted/mnist"]),
+    "theory/mnist": ("theory/mnist", ["theory/mnist"]),
+    "theory/cifar10": ("theory/cifar10", ["theory/cifar10"]),
+}
 VERDICTS = ("claims.json", "claims.md", "parameters.json")
 COPIED = {
     "params.yaml": "params.yaml",
@@ -23,24 +30,25 @@ COPIED = {
 
 
 def main() -> None:
-    """Write the folder; only pipelines of which something has run are in it."""
+    """Write the folder; only that of which something has run is in it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", type=Path, default=Path("metrics"))
-    parser.add_argument("--plots", type=Path, default=Path("plots/paper"))
-    parser.add_argument("--data", type=Path, default=Path("data"), help="searched for data sets")
+    parser.add_argument("--plots", type=Path, default=Path("plots"))
+    parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    ran = [name for name in PIPELINES if _has_runs(arguments.metrics / name / "summary.json")]
+    ran = [name for name in RESULTS if _has_results(arguments.metrics / name / "summary.json")]
     if not ran:
-        raise DataError(f"{arguments.metrics} holds no run of {', '.join(PIPELINES)}; run some, then `make report`")
-    hashes = data_hashes([arguments.data])
+        raise DataError(f"{arguments.metrics} holds no result of {', '.join(RESULTS)}; run some, then `make report`")
+    hashes = data_hashes([arguments.data / name for result in ran for name in RESULTS[result][1]])
     with new_folder(arguments.out) as folder:
         for name in ran:
             shutil.copytree(arguments.metrics / name, folder / "metrics" / name)
+        for name in dict.fromkeys(RESULTS[result][0] for result in ran):
+            for picture in sorted((arguments.plots / name).glob("*.png")):
+                _copy(picture, folder / "plots" / name / picture.name)
         for name in VERDICTS:
             _copy(arguments.metrics / name, folder / "metrics" / name)
-        for picture in sorted(arguments.plots.glob("*.png")):
-            _copy(picture, folder / "plots" / arguments.plots.name / picture.name)
         for source, name in COPIED.items():
             _copy(Path(source), folder / name)
         write_json(folder / "data.json", hashes)
@@ -49,13 +57,13 @@ def main() -> None:
     print(f"{arguments.out}: {', '.join(ran)}; add a line on the machine to reference/README.md")
 
 
-def _has_runs(summary: Path) -> bool:
-    return summary.exists() and bool(read_json(summary))
+def _has_results(summary: Path) -> bool:
+    return summary.exists() and any(read_json(summary).values())
 
 
 def _copy(source: Path, target: Path) -> None:
     if not source.exists():
-        raise DataError(f"{source}: no such file; `make report` writes it")
+        raise DataError(f"{source}: no such file; run the pipeline, then `make report`")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 

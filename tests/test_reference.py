@@ -22,8 +22,9 @@ def grid(tmp_path):
         "paper/dvc.lock",
     ):
         write_text(tmp_path / name, name)
-    (tmp_path / "data/cifar10").mkdir(parents=True)
-    save_arrays(tmp_path / "data/cifar10", {"train_labels": np.arange(5)}, {})
+    for name in ("cifar10", "raw"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        save_arrays(tmp_path / "data" / name, {"train_labels": np.arange(5)}, {})
     lines = [("a", 5.0, True), ("b", 2.0, False), ("b", 3.0, True), ("a", 7.0, True), ("c", 9.0, False)]
     text = "".join(json.dumps({"stage": stage, "seconds": took, "done": done}) + "\n" for stage, took, done in lines)
     (tmp_path / "live").mkdir()
@@ -36,6 +37,7 @@ CHECK = ("--summary", "metrics/paper/summary.json", "--data", "data/cifar10", "-
 
 def test_a_reference_checks_what_it_was_recorded_from_and_fails_other_metrics_and_data(grid, run_stage):
     assert run_stage("reference", "--out", "kept").returncode == 0
+    assert list(read_json(grid / "kept/data.json")) == ["data/cifar10"]  # raw is the headline's
     assert run_stage("check", *CHECK).returncode == 0
     summary = read_json(grid / "metrics/paper/summary.json")
     summary["mlp_1x512"]["none"]["plain"]["seed-1"]["train_accuracy"] = 0.5
@@ -70,10 +72,17 @@ def test_a_reference_says_with_what_on_what_and_how_long(grid, run_stage):
 
 def test_a_grid_that_has_not_run_is_left_out_and_nothing_at_all_is_refused(grid, run_stage, failure):
     write_json(grid / "metrics/mnist/summary.json", {})
+    write_json(grid / "metrics/theory/mnist/summary.json", {"kernel": {}})
+    write_json(grid / "metrics/theory/cifar10/summary.json", {"expressivity": {"dataset": "cifar10"}})
     assert run_stage("reference", "--out", "kept").returncode == 0
-    assert sorted(path.name for path in (grid / "kept/metrics").iterdir() if path.is_dir()) == ["cifar100", "paper"]
+    assert sorted(path.name for path in (grid / "kept/metrics").iterdir() if path.is_dir()) == [
+        "cifar100",
+        "paper",
+        "theory",
+    ]
+    assert [path.name for path in (grid / "kept/metrics/theory").iterdir()] == ["cifar10"]
     code, message = failure("reference", "--metrics", "none", "--out", "other")
-    assert (code, "none holds no run" in message) == (1, True)
+    assert (code, "none holds no result" in message) == (1, True)
 
 
 def test_what_is_missing_is_named_and_leaves_no_half_reference(grid, failure):
