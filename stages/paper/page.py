@@ -44,7 +44,7 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
     return environment.get_template("report.html.j2").render(
         verdicts={verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS},
         claims_file=linked.to("claims.json"),
-        claims=[rows.claim(claim) for claim in claims],
+        claims=[(caption, [rows.claim(claim) for claim in group]) for caption, group in _by_verdict(claims)],
         provenance=[row for grid in GRIDS for row in _provenance(grid, grids[grid])],
         figures=[_figure(name, plots / "paper", grids, linked) for name in FIGURES],
         table_1=[rows.published(row) for row in TABLE_1],
@@ -52,6 +52,17 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
         grids=[(grid, GRID_NAMES[grid], rows.all_runs(grid)) for grid in GRIDS if grids[grid]],
         theory=theory_sections(metrics / "theory", plots / "theory", linked),
     )
+
+
+def _by_verdict(claims: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The claims that have a verdict before those that wait for a run, each under a caption; no group is empty."""
+    judged = [claim for claim in claims if claim["verdict"] != "not run"]
+    waiting = [claim for claim in claims if claim["verdict"] == "not run"]
+    groups = [
+        ("Claims of the paper, our numbers with their interval over seeds, and the verdict", judged),
+        ("Claims about runs that have not been made", waiting),
+    ]
+    return [group for group in groups if group[1]]
 
 
 def _provenance(grid: str, runs: list[Run]) -> list[dict[str, Any]]:
