@@ -1,7 +1,8 @@
 """What DVC costs on the paper's whole grid once all of it has run: nothing to do, and one more run to write down.
 
-`python -m benchmarks.grid_overhead` copies the project to a temporary repository, puts small files in the place of
-every result of paper/dvc.yaml and theory/dvc.yaml, lets DVC record them, and times whole commands. Nothing is trained.
+`python -m benchmarks.grid_overhead` copies the project to a temporary repository and runs paper/dvc.yaml and
+theory/dvc.yaml there with a `python` that copies small files to the place of every result, so that nothing is trained
+and what is left is DVC's. Then it times whole commands on the grid that has run.
 """
 
 import argparse
@@ -20,6 +21,12 @@ from stages.parallel.machine import available_cores
 PIPELINES = ("theory/dvc.yaml", "paper/dvc.yaml")  # the grid's claims are judged on the theory too
 FILES_OF_A_RUN = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv", "meta.json")
 ONE_RUN = "paper/dvc.yaml:figure_1@mlp_1x512-none-plain-0"
+# In the place of python: whatever a stage's command has for --out comes from the folder of results.
+STAND_IN = """#!/bin/sh
+out=$(echo "$*" | sed 's/.*--out \\([^ ]*\\).*/\\1/')
+mkdir -p "$(dirname "$out")"
+cp -R "results/$out" "$(dirname "$out")/"
+"""
 
 
 def main() -> None:
@@ -32,10 +39,12 @@ def main() -> None:
         folder = Path(name)
         copy_project(folder)
         stages = put_results(folder)
-        measure(folder, "", *DVC, "commit", "--quiet", "--force", *PIPELINES)
+        whole = measure(folder, "", "env", f"PATH={folder}:{os.environ['PATH']}", *DVC, "repro", *PIPELINES)
+        length = len((folder / "paper/dvc.lock").read_text().splitlines())
         lines = [
-            f"{available_cores()} cores; load before {load:.1f}. {stages} stages, "
-            f"{len((folder / 'paper/dvc.lock').read_text().splitlines()):,} lines in paper/dvc.lock.",
+            f"{available_cores()} cores; load before {load:.1f}. {stages} stages; {length:,} lines in paper/dvc.lock.",
+            f"To run them all took {whole.seconds:.0f} s: {whole.seconds / stages:.2f} s a stage, "
+            f"of which {whole.cpu / stages:.2f} s of CPU.",
             "",
             "| command | seconds | CPU |",
             "| --- | ---: | ---: |",
@@ -65,13 +74,21 @@ def copy_project(folder: Path) -> None:
 
 
 def put_results(folder: Path) -> int:
-    """Write a small file, or a folder as a run has it, for every output of the pipelines; return how many stages."""
+    """Write a small file, or a folder as a run has it, for every output of the pipelines to the folder of results, and
+    the stand-in for python that copies them; return how many stages.
+
+    Locks of the project are left out: everything is to run.
+    """
+    write_text(folder / "python", STAND_IN)
+    (folder / "python").chmod(0o755)
+    for pipeline in PIPELINES:
+        (folder / pipeline).with_name("dvc.lock").unlink(missing_ok=True)
     with Repo(str(folder), config={"core": {"site_cache_dir": str(folder / "site")}}) as repo:
         stages = [stage for stage in repo.index.stages if stage.path_in_repo in PIPELINES]
         for path in (Path(out.fspath) for stage in stages for out in stage.outs):
             is_file = path.suffix[1:].isalpha()  # labels-0.5 is a folder
             for file in [path] if is_file else [path / name for name in FILES_OF_A_RUN]:
-                write_text(file, f"{file.relative_to(folder)}\n")
+                write_text(folder / "results" / file.relative_to(folder), f"{file.relative_to(folder)}\n")
     return len(stages)
 
 
