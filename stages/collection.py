@@ -52,10 +52,22 @@ def table(parameters: Parameters, collected: dict[PlannedRun, Metrics]) -> str:
             f"| {run.arch:<14} | {_label(run, metrics):<{width}} | {metrics['train_accuracy']:>7.2%} "
             f"| {metrics['test_accuracy']:>7.2%} | {fits:>15} |"
         )
-    missing = [run.name for run in parameters.planned_runs() if run not in collected]
-    if missing:
+    if missing := _missing(parameters, collected):
         lines += ["", f"Not run: {', '.join(missing)}."]
     return "\n".join(lines) + "\n"
+
+
+def _missing(parameters: Parameters, collected: dict[PlannedRun, Metrics]) -> list[str]:
+    """The runs that are not there by name, and the architectures of which none is, with the number of their runs."""
+    planned: dict[str, list[PlannedRun]] = {}
+    for run in parameters.planned_runs():
+        planned.setdefault(run.arch, []).append(run)
+    missing = []
+    for arch, runs in planned.items():
+        names = [run.name for run in runs if run not in collected]
+        whole = len(names) == len(runs) > 1
+        missing += [f"all {len(runs)} runs of {arch}"] if whole else names
+    return missing
 
 
 def _label(run: PlannedRun, metrics: Metrics) -> str:
