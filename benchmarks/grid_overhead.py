@@ -1,4 +1,4 @@
-"""What DVC costs on the paper's whole grid once all of it has run: nothing to do, and one more run to write down.
+"""What DVC costs on the paper's whole grid: to run all of it, and once it has run, to see that there is nothing to do.
 
 `python -m benchmarks.grid_overhead` copies the project to a temporary repository and runs paper/dvc.yaml and
 theory/dvc.yaml there with a `python` that copies small files to the place of every result, so that nothing is trained

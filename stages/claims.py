@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.errors import DataError, run_stage
+from stages.errors import DataError, UsageError, run_stage
 from stages.files import read_json, write_json, write_text
 from stages.paper.claims import load_claims
 from stages.paper.verdicts import Results, judge, table
@@ -23,7 +23,7 @@ def main() -> None:
         type=Path,
         nargs="+",
         default=[Path("metrics")],
-        help="of several folders, a later one's grids count",
+        help="folders; a grid with runs in a later one replaces that of an earlier one, whole",
     )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -41,12 +41,13 @@ def read_results(folders: Sequence[Path]) -> Results:
     """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
     summaries: dict[str, Any] = {"theory": {}}
     for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"--metrics: no such folder '{folder}'")
         for name in PIPELINES:
-            if (folder / name / "summary.json").exists():
-                audits = folder / name / "audits.json"
-                summaries[name] = _read(folder / name / "summary.json") | (
-                    {"audits": _read(audits)} if audits.exists() else {}
-                )
+            path, audits = folder / name / "summary.json", folder / name / "audits.json"
+            found = _read(path) if path.exists() else {}
+            if found or name not in summaries:
+                summaries[name] = found | ({"audits": _read(audits)} if audits.exists() else {})
         theory = {name: folder / "theory" / name / "summary.json" for name in THEORY}
         summaries["theory"] |= {name: _read(path) for name, path in theory.items() if path.exists()}
         if (folder / "parameters.json").exists():

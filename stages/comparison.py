@@ -17,7 +17,7 @@ from stages.files import read_sealed
 
 # Of a normal distribution, one difference in a thousand lies beyond.
 SPREADS = 3.3
-EXACT = ("arch", "dataset", "corruption", "seed", "parameters", "train_size", "epochs", "steps", "diverged")
+EXACT = "arch dataset corruption seed parameters train_size precision epochs steps diverged".split()
 RATIOS = ("epochs_to_fit", "steps_to_loss_0_1", "steps_to_loss_0_01", "train_loss", "test_loss")
 ACCURACIES = (
     "train_accuracy",
@@ -124,7 +124,7 @@ def data_hashes(folders: Iterable[Path]) -> dict[str, dict[str, str]]:
 
 def data_differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
     """One sentence for every array whose SHA-256 is not the reference's; both map data sets to files to hashes."""
-    found = []
+    found = [f"{name}: the reference has no such data set" for name in fresh if name not in reference]
     for name, files in reference.items():
         if name not in fresh:
             found.append(f"{name}: not made")

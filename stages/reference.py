@@ -1,32 +1,46 @@
-"""Record what has run of the paper's grid as a reference: results, parameters, lock, and what it was measured on.
+"""Record what has run of the paper's grid and theory as a reference: results, parameters, locks, versions, times.
 
 `make reference NAME=my-gpu/cifar10` writes reference/my-gpu/cifar10, whole or not at all, once `make report` has run.
+Its files lie as those of the project do.
 """
 
 import argparse
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
+from ruamel.yaml import YAML
+
+from stages import config
 from stages.comparison import data_hashes
 from stages.environment import environment
-from stages.errors import DataError, run_stage
+from stages.errors import DataError, UsageError, run_stage
 from stages.files import new_folder, read_json, write_csv, write_json
 from stages.parallel.times import times
 
-# Each result that may be there: the folder of its metrics, that of its figures, and its data sets.
+
+class Result(NamedTuple):
+    """What belongs to the folder of metrics of one pipeline and data set."""
+
+    plots: str
+    data: list[str]
+    parameters: list[str]
+
+    @property
+    def lock(self) -> str:
+        """The hashes of all that its pipeline's stages read and wrote."""
+        return Path(self.parameters[-1]).with_name("dvc.lock").as_posix()
+
+
+GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
-    "paper": ("paper", ["cifar10", "corrupted/cifar10"]),
-    "cifar100": ("paper", ["cifar100", "corrupted/cifar100"]),
-    "mnist": ("paper", ["mnist", "corrupted/mnist"]),
-    "theory/mnist": ("theory/mnist", ["theory/mnist"]),
-    "theory/cifar10": ("theory/cifar10", ["theory/cifar10"]),
+    "paper": Result("paper", ["cifar10", "corrupted/cifar10"], [*GRID, "paper/cifar10.yaml"]),
+    "cifar100": Result("paper", ["cifar100", "corrupted/cifar100"], [*GRID, "paper/cifar100.yaml"]),
+    "mnist": Result("paper", ["mnist", "corrupted/mnist"], [*GRID, "paper/mnist.yaml"]),
+    "theory/mnist": Result("theory/mnist", ["theory/mnist"], ["theory/mnist.yaml"]),
+    "theory/cifar10": Result("theory/cifar10", ["theory/cifar10"], ["theory/cifar10.yaml"]),
 }
-VERDICTS = ("claims.json", "claims.md", "parameters.json")
-COPIED = {
-    "params.yaml": "params.yaml",
-    "paper/params.yaml": "paper.yaml",
-    "paper/dvc.lock": "dvc.lock",  # the hash of every input and output
-}
+OF_CLAIMS = ("claims.json", "claims.md", "parameters.json")
 
 
 def main() -> None:
@@ -37,28 +51,49 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    ran = [name for name in RESULTS if _has_results(arguments.metrics / name / "summary.json")]
-    if not ran:
+    if arguments.out.exists() and not (arguments.out / "metrics").is_dir():
+        raise UsageError(f"--out: {arguments.out} holds something else than a reference; give another folder")
+    results = {name: result for name, result in RESULTS.items() if _has_run(arguments.metrics / name / "summary.json")}
+    if not results:
         raise DataError(f"{arguments.metrics} holds no result of {', '.join(RESULTS)}; run some, then `make report`")
-    hashes = data_hashes([arguments.data / name for result in ran for name in RESULTS[result][1]])
+    hashes: dict[str, dict[str, str]] = {}
+    for result in results.values():
+        _require_relative_source(result)
+        hashes |= data_hashes([arguments.data / name for name in result.data])
     with new_folder(arguments.out) as folder:
-        for name in ran:
+        for name, result in results.items():
             shutil.copytree(arguments.metrics / name, folder / "metrics" / name)
-        for name in dict.fromkeys(RESULTS[result][0] for result in ran):
-            for picture in sorted((arguments.plots / name).glob("*.png")):
-                _copy(picture, folder / "plots" / name / picture.name)
-        for name in VERDICTS:
+            for picture in sorted((arguments.plots / result.plots).glob("*.png")):
+                _copy(picture, folder / "plots" / result.plots / picture.name)
+            for file in [*result.parameters, result.lock]:
+                _copy(Path(file), folder / file)
+        for name in OF_CLAIMS:
             _copy(arguments.metrics / name, folder / "metrics" / name)
-        for source, name in COPIED.items():
-            _copy(Path(source), folder / name)
         write_json(folder / "data.json", hashes)
         write_json(folder / "environment.json", environment())
-        write_csv(folder / "times.csv", [{"stage": stage, "seconds": took} for stage, took in sorted(times().items())])
-    print(f"{arguments.out}: {', '.join(ran)}; add a line on the machine to reference/README.md")
+        ran = {stage for lock in {result.lock for result in results.values()} for stage in _stages_of(lock)}
+        write_csv(folder / "times.csv", [row for row in times() if row["stage"] in ran])
+    print(f"{arguments.out}: {', '.join(results)}; say in reference/README.md what it was measured on")
 
 
-def _has_results(summary: Path) -> bool:
+def _has_run(summary: Path) -> bool:
     return summary.exists() and any(read_json(summary).values())
+
+
+def _require_relative_source(result: Result) -> None:
+    """Raise UsageError where the parameters name a place on this machine, which is nobody else's business."""
+    source = config.load(*map(Path, result.parameters)).dataset.source
+    if Path(source).is_absolute():
+        raise UsageError(
+            f"dataset.source: found '{source}' in {' with '.join(result.parameters)}; a reference keeps it, so give it "
+            "relative to the project"
+        )
+
+
+def _stages_of(lock: str) -> list[str]:
+    """The stages that a lock file holds, as `dvc repro` takes them."""
+    document = YAML(typ="safe", pure=True).load(Path(lock).read_text(encoding="utf-8"))
+    return [f"{lock.removesuffix('lock')}yaml:{name}" for name in document["stages"]]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -60,7 +60,7 @@ def _by_verdict(claims: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
     waiting = [claim for claim in claims if claim["verdict"] == "not run"]
     groups = [
         ("Claims of the paper, our numbers with their interval over seeds, and the verdict", judged),
-        ("Claims about runs that have not been made", waiting),
+        ("Claims without a verdict yet", waiting),
     ]
     return [group for group in groups if group[1]]
 

@@ -1,8 +1,14 @@
-"""How long stages took, in live/times.jsonl, outside of what DVC tracks: the same inputs must give the same bytes."""
+"""How long stages took, in live/times.jsonl, outside of what DVC tracks: the same inputs must give the same bytes.
+
+Only `stages.run` notes times, and what a killed runner had not noted is lost.
+"""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
+from stages.parallel.machine import available_cores
 from stages.parallel.pool import Ended
 from stages.parallel.schedule import State
 from stages.workspace import main_copy
@@ -16,20 +22,26 @@ def times_file() -> Path:
 def note(ended: Ended, state: State) -> None:
     """Add a line on a stage that ran; one that was restored or unchanged took no time of its own."""
     if state not in (State.RESTORED, State.UNCHANGED):
+        threads = int(os.environ.get("OMP_NUM_THREADS") or available_cores())
+        line = {"stage": ended.name, "seconds": round(ended.seconds, 1), "threads": threads}
         times_file().parent.mkdir(exist_ok=True)
-        line = {"stage": ended.name, "seconds": round(ended.seconds, 1), "done": state is State.DONE}
         with open(times_file(), "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line | {"done": state is State.DONE}) + "\n")
 
 
-def times() -> dict[str, float]:
-    """Seconds that each stage took when it last ran to its end, with those of starts that were stopped before."""
-    found: dict[str, float] = {}
-    stopped: dict[str, float] = {}
-    lines = times_file().read_text(encoding="utf-8").splitlines() if times_file().exists() else []
-    for line in map(json.loads, lines):
-        name = line["stage"]
-        stopped[name] = stopped.get(name, 0.0) + line["seconds"]
-        if line["done"]:
-            found[name] = stopped.pop(name)
-    return found
+def times() -> list[dict[str, Any]]:
+    """Each stage that ran to its end, by name: seconds of its last run, with those of the starts before that ended
+    early, and threads."""
+    found: dict[str, dict[str, Any]] = {}
+    early: dict[str, float] = {}
+    text = times_file().read_text(encoding="utf-8") if times_file().exists() else ""
+    for line in text.splitlines():
+        try:
+            ended = json.loads(line)
+        except json.JSONDecodeError:  # what a runner was writing when it was killed
+            continue
+        name = ended["stage"]
+        early[name] = early.get(name, 0.0) + ended["seconds"]
+        if ended["done"]:
+            found[name] = {"stage": name, "seconds": early.pop(name), "threads": ended["threads"]}
+    return [found[name] for name in sorted(found)]

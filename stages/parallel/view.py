@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stages.parallel.pool import Ended
 from stages.parallel.schedule import FINISHED, Schedule, State
-from stages.parallel.times import note
+from stages.parallel.times import note, times_file
 
 # A progress bar of tqdm: `name: 45%|####  | 9/20 [00:03<00:04, 3.1step/s, epoch 4 loss 0.345]`
 BAR = re.compile(r"(?P<share>\d+)%\|.*\[[^<\]]*<(?P<left>[^,\]]+)(?:, *[^,\]]*)?(?:, (?P<detail>.*))?\]")
@@ -57,7 +57,10 @@ class View:
     def ended(self, ended: Ended) -> None:
         """A stage has ended: say so, and note how long it took."""
         state = self.schedule.states[ended.name]
-        note(ended, state)
+        try:
+            note(ended, state)
+        except OSError as error:  # no reason to end what runs
+            self.say(f"{times_file()} cannot be written ({error.strerror})")
         if state is State.DONE:
             self.seconds.setdefault(_kind(ended.name), []).append(ended.seconds)
         finished = len(self.schedule.names(*FINISHED))

@@ -243,10 +243,17 @@ def test_of_two_machines_the_later_ones_grid_counts_and_the_rest_is_kept(tmp_pat
     for name, test_accuracy in (("first", 0.2), ("second", 0.8575)):
         results = tampered("inception", "none", test_accuracy=test_accuracy)
         write_json(tmp_path / name / "paper/summary.json", results["paper"])
+    write_json(tmp_path / "empty/paper/summary.json", {})
     claims = Path(__file__).parents[2] / "paper/claims.yaml"
-    for order, verdict_on_inception in (("first", "second"), "reproduced"), (("second", "first"), "differs"):
+    for order, verdict_on_inception in (
+        (("first", "second"), "reproduced"),
+        (("second", "first"), "differs"),
+        (("first", "second", "empty"), "reproduced"),
+    ):
         done = run_stage("claims", "--claims", claims, "--metrics", *order)
         rows = {line.split(" | ")[0]: line.split(" | ")[-1] for line in done.stdout.splitlines() if "|" in line}
         found = rows[f"| {BY_ID['table_1_inception_plain_test'].statement}"]
         assert found == f"{verdict_on_inception} |"
         assert rows[f"| {BY_ID['theorem_1_fits'].statement}"] == "reproduced |"
+    done = run_stage("claims", "--claims", claims, "--metrics", "first", "secnod")
+    assert (done.returncode, done.stderr) == (2, "error: --metrics: no such folder 'secnod'\n")

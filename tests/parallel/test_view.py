@@ -6,7 +6,10 @@ import pytest
 from tqdm import tqdm
 
 from stages.live import ProgressBar
-from stages.parallel.view import duration, readable
+from stages.parallel.graph import Stage
+from stages.parallel.pool import Ended
+from stages.parallel.schedule import Schedule, State
+from stages.parallel.view import View, duration, readable
 
 
 def test_the_training_bar_is_shown_as_share_time_left_epoch_and_loss(capsys):
@@ -36,3 +39,14 @@ def test_a_bar_without_words_and_a_line_that_is_no_bar():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_times_that_cannot_be_written_end_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "live").touch()  # where a folder should be
+    schedule = Schedule([Stage("fetch", (), tmp_path)], {"fetch"})
+    schedule.set("fetch", State.DONE)
+    View(schedule, 1).ended(Ended("fetch", State.DONE, 4.0, []))
+    said = capsys.readouterr().err
+    assert "live/times.jsonl cannot be written" in said
+    assert "done fetch in 4 s (1 of 1)" in said
