@@ -11,6 +11,9 @@ from stages.workspace import checkpoints_folder
 
 Metrics = dict[str, Any]
 
+# More runs of an architecture than this are not named one by one where they are missing.
+MOST_NAMED = 8
+
 
 def insert(summary: dict[str, Any], run: PlannedRun, metrics: Metrics) -> None:
     """Place a run's metrics by architecture; in a grid, below that by corruption, variant where it has one, and seed.
@@ -58,15 +61,15 @@ def table(parameters: Parameters, collected: dict[PlannedRun, Metrics]) -> str:
 
 
 def _missing(parameters: Parameters, collected: dict[PlannedRun, Metrics]) -> list[str]:
-    """The runs that are not there by name, and the architectures of which none is, with the number of their runs."""
+    """The runs that are not there, by name or, where an architecture lacks many or all, as their number."""
     planned: dict[str, list[PlannedRun]] = {}
     for run in parameters.planned_runs():
         planned.setdefault(run.arch, []).append(run)
     missing = []
     for arch, runs in planned.items():
         names = [run.name for run in runs if run not in collected]
-        whole = len(names) == len(runs) > 1
-        missing += [f"all {len(runs)} runs of {arch}"] if whole else names
+        many = len(names) > MOST_NAMED or len(names) == len(runs) > 1
+        missing += [f"{len(names)} of {len(runs)} runs of {arch}"] if many else names
     return missing
 
 

@@ -87,7 +87,7 @@ def test_nothing_run_yet_is_no_error(tmp_path, run_stage, arguments):
     (tmp_path / "runs").mkdir()
     done = run_stage("collect", *arguments)
     assert done.returncode == 0
-    assert done.stdout.endswith("\nNot run: all 8 runs of mlp_1x512.\n")
+    assert done.stdout.endswith("\nNot run: 8 of 8 runs of mlp_1x512.\n")
     assert read_json(tmp_path / "out/summary.json") == {}
 
 
