@@ -221,8 +221,8 @@ MUTANTS = [
     Mutant(
         "the reproduction check overlooks the seed",
         "stages/comparison.py",
-        '"corruption", "seed", "parameters"',
-        '"corruption", "parameters"',
+        "corruption seed parameters",
+        "corruption parameters",
         "tests/test_check.py",
     ),
 ]
