@@ -65,7 +65,7 @@ def test_the_tolerance_is_the_spread_over_seeds():
         {"train_loss": 0.002},
         {"epochs_to_fit": None},
         {"epochs_to_fit": 5},
-        {"steps_to_loss_0_01": 40},
+        {"steps_to_loss_0_01": 30},
         {"seed": 1},
         {"epochs": 6},
         {"parameters": 11},
@@ -78,6 +78,10 @@ def test_a_tampered_metric_is_named(change):
     assert len(found) == 1
     assert next(iter(change)) in found[0]
     assert "alexnet/none/seed-0" in found[0]
+
+
+def test_a_threshold_passed_at_the_end_of_a_run_is_not_told_from_one_never_passed():
+    assert differences(fresh(steps_to_loss_0_01=39), reference()) == []  # of 40 steps
 
 
 def test_a_run_that_the_reference_lacks_is_named():
