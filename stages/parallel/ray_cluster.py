@@ -1,5 +1,6 @@
 """The stages that run on a Ray cluster: Ray finds each a node with room, and again another when that node is lost."""
 
+import logging
 import os
 import sys
 import time
@@ -49,7 +50,7 @@ def connect() -> Any:
     except ImportError:
         raise UsageError("--engine ray: Ray is not installed; run `pip install -r requirements-ray.txt`") from None
     try:
-        ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
         raise UsageError(
             f"--engine ray: no cluster was found ({error}); run `ray start --head` in this folder, or set RAY_ADDRESS"
