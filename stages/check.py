@@ -11,6 +11,7 @@ from stages.comparison import data_differences, data_hashes, differences
 from stages.environment import environment
 from stages.errors import DataError, UsageError, run_stage
 from stages.files import read_json, write_json
+from stages.summary import merge
 
 # Where a reference has its summary: that of the demo alone, that of the paper's grid among its other metrics.
 SUMMARIES = ("summary.json", "metrics/paper/summary.json")
@@ -56,18 +57,10 @@ def record(summaries: list[Any], data: dict[str, Any], out: Path) -> None:
     """Write summary.json with all seeds, data.json, and environment.json: on what it was measured."""
     merged: dict[str, Any] = {}
     for summary in summaries:
-        _merge(merged, summary)
+        merge(merged, summary)
     write_json(out / "summary.json", merged)
     write_json(out / "data.json", data)
     write_json(out / "environment.json", environment())
-
-
-def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
-    for key, value in other.items():
-        if key in into and "arch" not in value:
-            _merge(into[key], value)
-        else:
-            into[key] = value
 
 
 def within(folders: list[Path], expected: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from stages.errors import DataError, UsageError, run_stage
 from stages.files import read_json, write_json, write_text
 from stages.paper.claims import load_claims
 from stages.paper.verdicts import Results, judge, table
+from stages.summary import merge
 
 PIPELINES = ("paper", "cifar100", "mnist")
 THEORY = ("digits", "mnist", "cifar10")
@@ -23,7 +24,7 @@ def main() -> None:
         type=Path,
         nargs="+",
         default=[Path("metrics")],
-        help="folders; a grid with runs in a later one replaces that of an earlier one, whole",
+        help="folders, such as those of several machines; of a run that stands in two, the later one counts",
     )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -39,23 +40,27 @@ def main() -> None:
 
 def read_results(folders: Sequence[Path]) -> Results:
     """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
-    summaries: dict[str, Any] = {"theory": {}}
+    summaries: dict[str, Any] = {name: {} for name in (*PIPELINES, "theory", "parameters")}
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--metrics: no such folder '{folder}'")
         for name in PIPELINES:
-            path, audits = folder / name / "summary.json", folder / name / "audits.json"
-            found = _read(path) if path.exists() else {}
-            if found or name not in summaries:
-                summaries[name] = found | ({"audits": _read(audits)} if audits.exists() else {})
-        theory = {name: folder / "theory" / name / "summary.json" for name in THEORY}
-        summaries["theory"] |= {name: _read(path) for name, path in theory.items() if path.exists()}
-        if (folder / "parameters.json").exists():
-            summaries["parameters"] = _read(folder / "parameters.json")
+            path = folder / name / "summary.json"
+            try:
+                merge(summaries[name], _read(path))
+            except (AttributeError, TypeError):
+                raise DataError(f"{path} is no summary of runs; run `dvc repro paper/dvc.yaml`") from None
+            summaries[name].setdefault("audits", {}).update(_read(folder / name / "audits.json"))
+        theory = {name: _read(folder / "theory" / name / "summary.json") for name in THEORY}
+        summaries["theory"] |= {name: content for name, content in theory.items() if content}
+        summaries["parameters"] |= _read(folder / "parameters.json")
     return Results(summaries)
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing where there is none."""
+    if not path.exists():
+        return {}
     try:
         content = read_json(path)
     except ValueError as error:

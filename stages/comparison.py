@@ -8,13 +8,14 @@ What was never reached is compared as if it had been at the end of the run: late
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stages.data.arrays import array_hashes
 from stages.errors import DataError
 from stages.files import read_sealed
+from stages.summary import Metrics, runs_of
 
 # Of a normal distribution, one difference in a thousand lies beyond.
 SPREADS = 3.3
@@ -33,24 +34,13 @@ ACCURACIES = (
 # A spread of zero, as where every seed fits every image, still allows an accuracy half a point and the rest 5 per cent.
 LEAST_ACCURACY, LEAST_RATIO = 0.005, math.log(1.05)
 
-Run = Mapping[str, Any]
-
-
-def runs_of(summary: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Run]]:
-    """Every run of a nested summary, by its path such as `alexnet/none/seed-0`."""
-    for key, value in summary.items():
-        if "arch" in value:
-            yield path + key, value
-        else:
-            yield from runs_of(value, f"{path}{key}/")
-
 
 def tolerances(summary: Mapping[str, Any]) -> dict[str, float]:
     """For each trained metric the allowed difference, or logarithm of the ratio, of two runs.
 
     Raises ValueError where no run has several seeds.
     """
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[Metrics]] = {}
     for path, run in runs_of(summary):
         groups.setdefault(path.rpartition("/")[0], []).append(run)
     repeated = [runs for runs in groups.values() if len(runs) > 1]
@@ -107,13 +97,13 @@ def differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[
     return found
 
 
-def _at_last(name: str, run: Run) -> float | None:
+def _at_last(name: str, run: Metrics) -> float | None:
     """A metric, or the end of the run where it was never reached."""
     value = run.get(name)
     return run.get(ENDS[name]) if value is None and name in ENDS else value
 
 
-def _differs(key: str, run: Run, expected: Run) -> bool:
+def _differs(key: str, run: Metrics, expected: Metrics) -> bool:
     return key in expected and run.get(key) != expected[key]
 
 

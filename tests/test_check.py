@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from stages import config
-from stages.comparison import data_differences, differences, runs_of, tolerances
+from stages.comparison import data_differences, differences, tolerances
 from stages.data.arrays import save_arrays
 from stages.files import read_json, write_json
+from stages.summary import runs_of
 from tests.stage_processes import ROOT, StageProcess
 
 

@@ -16,8 +16,9 @@ BY_ID = {claim.id: claim for claim in CLAIMS.claims}
 LEVELS = ["none", *(f"labels-{tenths / 10}" for tenths in range(1, 11))]
 
 
-def run(test_accuracy, seed=0, **changes):
+def run(test_accuracy, seed=0, arch="inception", **changes):
     return {
+        "arch": arch,
         "dataset": "cifar10",
         "train_size": 50_000,
         "seed": seed,
@@ -37,7 +38,7 @@ def faithful():
         levels = {}
         for index, level in enumerate(LEVELS):
             test = start + (0.1 - start) * index / 10
-            levels[level] = {"plain": {"seed-0": run(test, epochs_to_fit=20 + 4 * index)}}
+            levels[level] = {"plain": {"seed-0": run(test, arch=arch, epochs_to_fit=20 + 4 * index)}}
         paper[arch] = levels
     for index, name in enumerate(["none", "shuffled_pixels", "gaussian", "random_pixels", "labels-1.0"]):
         kept = paper["inception"].setdefault(name, {"plain": {"seed-0": run(0.5)}})
@@ -237,23 +238,32 @@ def test_a_tampered_metric_file_turns_the_stages_verdict(tmp_path, run_stage):
         assert (tmp_path / "out/claims.md").read_text() == done.stdout
 
 
-def test_of_two_machines_the_later_ones_grid_counts_and_the_rest_is_kept(tmp_path, run_stage):
+def test_the_runs_of_several_machines_are_judged_together_and_of_two_the_later_counts(tmp_path, run_stage):
     theory = {"expressivity": {"dataset": "cifar10", "train_size": 50_000, "label_accuracy": 1.0}}
     write_json(tmp_path / "first/theory/cifar10/summary.json", theory)
     for name, test_accuracy in (("first", 0.2), ("second", 0.8575)):
         results = tampered("inception", "none", test_accuracy=test_accuracy)
-        write_json(tmp_path / name / "paper/summary.json", results["paper"])
+        write_json(tmp_path / name / "paper/summary.json", {"inception": results["paper"]["inception"]})
+    alexnet = tampered("alexnet", "none", test_accuracy=0.7607)["paper"]["alexnet"]
+    write_json(tmp_path / "third/paper/summary.json", {"alexnet": alexnet})
     write_json(tmp_path / "empty/paper/summary.json", {})
     claims = Path(__file__).parents[2] / "paper/claims.yaml"
-    for order, verdict_on_inception in (
-        (("first", "second"), "reproduced"),
-        (("second", "first"), "differs"),
-        (("first", "second", "empty"), "reproduced"),
-    ):
-        done = run_stage("claims", "--claims", claims, "--metrics", *order)
-        rows = {line.split(" | ")[0]: line.split(" | ")[-1] for line in done.stdout.splitlines() if "|" in line}
-        found = rows[f"| {BY_ID['table_1_inception_plain_test'].statement}"]
-        assert found == f"{verdict_on_inception} |"
-        assert rows[f"| {BY_ID['theorem_1_fits'].statement}"] == "reproduced |"
+
+    def verdicts(*folders):
+        done = run_stage("claims", "--claims", claims, "--metrics", *folders)
+        rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in done.stdout.splitlines() if "|" in line}
+        names = ("table_1_inception_plain_test", "table_1_alexnet_plain_test", "theorem_1_fits")
+        return [rows[BY_ID[name].statement][:-2] for name in names]
+
+    assert verdicts("first", "second") == ["reproduced", "not run", "reproduced"]
+    assert verdicts("second", "first") == ["differs", "not run", "reproduced"]
+    assert verdicts("first", "second", "empty", "third") == ["reproduced", "reproduced", "reproduced"]
     done = run_stage("claims", "--claims", claims, "--metrics", "first", "secnod")
     assert (done.returncode, done.stderr) == (2, "error: --metrics: no such folder 'secnod'\n")
+
+
+def test_a_file_that_is_no_summary_of_runs_is_named(tmp_path, run_stage):
+    write_json(tmp_path / "metrics/paper/summary.json", {"alexnet": {"none": 0.5}})
+    done = run_stage("claims", "--claims", Path(__file__).parents[2] / "paper/claims.yaml")
+    assert done.returncode == 1
+    assert done.stderr == "error: metrics/paper/summary.json is no summary of runs; run `dvc repro paper/dvc.yaml`\n"
