@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages.comparison import data_differences, data_hashes, differences
+from stages.comparison import data_differences, data_hashes, differences, notes
 from stages.environment import environment
 from stages.errors import DataError, UsageError, run_stage
 from stages.files import read_json, write_json
@@ -45,7 +45,9 @@ def main() -> None:
     try:
         found = data_differences(data, expected) + differences(summaries[0], reference)
     except ValueError as error:
-        raise DataError(f"{path}: {error}, so nothing says how far two may differ") from None
+        raise DataError(f"{path}: {error}; nothing can be compared") from None
+    for sentence in notes(summaries[0], reference):
+        print(f"note: {sentence}")
     for sentence in found:
         print(f"differs: {sentence}")
     if found:

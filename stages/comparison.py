@@ -19,7 +19,7 @@ from stages.summary import Metrics, runs_of
 
 # Of a normal distribution, one difference in a thousand lies beyond.
 SPREADS = 3.3
-EXACT = "arch dataset corruption seed parameters train_size precision epochs steps diverged".split()
+EXACT = "arch dataset corruption seed parameters train_size epochs steps diverged".split()
 # What may never be reached, and the key that holds the end of the run.
 ENDS = {"epochs_to_fit": "epochs", "steps_to_loss_0_1": "steps", "steps_to_loss_0_01": "steps"}
 RATIOS = (*ENDS, "train_loss", "test_loss")
@@ -70,18 +70,18 @@ def _pooled_deviation(samples: list[list[float]]) -> float:
 
 
 def differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
-    """One sentence for every run or metric of `fresh` that the reference does not bear out.
+    """One sentence for every metric of the runs of both that the reference does not bear out.
 
-    Runs of the reference that are not in `fresh`, such as other seeds, are not asked for.
+    Runs of the reference that are not in `fresh`, such as other seeds, are not asked for. Raises ValueError where there
+    is nothing to compare.
     """
     allowed = tolerances(reference)
     known = dict(runs_of(reference))
+    compared = [(path, run, known[path]) for path, run in runs_of(fresh) if path in known]
+    if not compared:
+        raise ValueError("it has none of these runs")
     found = []
-    for path, run in runs_of(fresh):
-        if path not in known:
-            found.append(f"{path}: the reference has no such run")
-            continue
-        expected = known[path]
+    for path, run, expected in compared:
         found += [
             f"{path}: {key} is {run.get(key)}, expected {expected[key]}"
             for key in EXACT
@@ -95,6 +95,18 @@ def differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[
                 spread = f"a factor of {math.exp(tolerance):.2f}" if name in RATIOS else f"{tolerance:.4f}"
                 found.append(f"{path}: {name} is {run.get(name)}, expected {expected.get(name)} within {spread}")
     return found
+
+
+def notes(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
+    """One sentence for every run that the reference cannot judge, or made in another arithmetic."""
+    known = dict(runs_of(reference))
+    said = []
+    for path, run in runs_of(fresh):
+        if path not in known:
+            said.append(f"{path}: not in the reference, so not compared")
+        elif _differs("precision", run, known[path]):
+            said.append(f"{path}: in {run.get('precision')}, the reference in {known[path]['precision']}")
+    return said
 
 
 def _at_last(name: str, run: Metrics) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import config
-from stages.comparison import data_differences, differences, tolerances
+from stages.comparison import data_differences, differences, notes, tolerances
 from stages.data.arrays import save_arrays
 from stages.files import read_json, write_json
 from stages.summary import runs_of
@@ -85,9 +85,24 @@ def test_a_threshold_passed_at_the_end_of_a_run_is_not_told_from_one_never_passe
     assert differences(fresh(steps_to_loss_0_01=39), reference()) == []  # of 40 steps
 
 
-def test_a_run_that_the_reference_lacks_is_named():
+def test_what_the_reference_cannot_judge_is_said_and_the_rest_compared():
     other = {"wrn_28_1": {"none": {"seed-0": run(0, 0.9)}}}
-    assert differences(other, reference()) == ["wrn_28_1/none/seed-0: the reference has no such run"]
+    said = "wrn_28_1/none/seed-0: not in the reference, so not compared"
+    assert notes(fresh() | other, reference()) == [said]
+    assert differences(fresh() | other, reference()) == []
+    assert len(differences(fresh(train_accuracy=0.5) | other, reference())) == 1
+    with pytest.raises(ValueError, match="none of these runs"):
+        differences(other, reference())
+
+
+def test_another_arithmetic_is_said_and_compared_all_the_same():
+    known = reference()
+    for metrics in known["alexnet"]["none"].values():
+        metrics["precision"] = "bf16"
+    assert notes(fresh(precision="float32"), known) == ["alexnet/none/seed-0: in float32, the reference in bf16"]
+    assert differences(fresh(precision="float32"), known) == []
+    assert len(differences(fresh(precision="float32", train_accuracy=0.5), known)) == 1
+    assert notes(fresh(precision="bf16"), known) == []
 
 
 def test_one_seed_is_no_measure_of_spread():

@@ -38,6 +38,7 @@ class Claim(BaseModel):
     tolerance: str | None = None
     at_most: Number | None = None
     at_least: Number | None = None
+    reason: str | None = None
     any_size: bool = False
 
     @property
@@ -61,7 +62,13 @@ class Claims(BaseModel):
 
 
 # What a claim of each kind must have beside its metrics, and how many of these: at least, at most.
-NEEDED = {"value": {"paper", "tolerance"}, "difference": {"paper", "tolerance"}, "monotone": {"tolerance"}}
+NEEDED = {
+    "value": {"paper", "tolerance"},
+    "difference": {"paper", "tolerance"},
+    "monotone": {"tolerance"},
+    "bound": {"reason"},
+    "ratio": {"reason"},
+}
 COUNTS = {"value": (1, 1), "difference": (2, 2), "ratio": (2, 2)}
 
 

@@ -1,6 +1,7 @@
 """Rows of the report's tables: numbers as text, the metrics file each is from, the command that makes it again."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +13,12 @@ from stages.paper.figures.marks import arch_name
 from stages.paper.published import VARIANTS, Row
 from stages.paper.results import Run, select
 from stages.paper.style import style_of
-from stages.paper.verdicts import is_share
+from stages.paper.verdicts import OURS, is_share
 
 DASH = "–"
 WHOLE_GRID = "paper/dvc.yaml"
-# Claims over more runs than this show the command for their blocks of runs.
-MOST_RUNS = 2
-# What ours is where it is not the metric itself, by the kind of the claim.
-OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
+# More runs than this are named by their block and architecture, all at once.
+MOST_RUNS = 5
 
 
 class Number(NamedTuple):
@@ -100,12 +99,21 @@ class Rows:
         )
 
     def _command_of(self, paths: list[str]) -> str:
-        """The command that makes the runs of these metrics again, all their seeds."""
-        wanted = [tuple(path.split("/")[:4]) for path in paths]
-        runs: dict[tuple[str, str], list[str]] = {}
-        for (grid, name), target in self.targets.items():
-            runs.setdefault((grid, name.rpartition("-")[0]), []).append(target)
-        return command_for([target for grid, *parts in wanted for target in runs.get((grid, "-".join(parts)), [])])
+        """The command that makes what these metrics are read from again, all seeds of a run."""
+        return command_for([stage for path in paths for stage in self._stages_of(*path.split("/"))])
+
+    def _stages_of(self, first: str, second: str, *rest: str) -> list[str]:
+        """The DVC stages behind a metric such as `paper/inception/none/plain/epochs_to_fit`."""
+        if first == "parameters":
+            return ["paper/dvc.yaml:parameters"]
+        if second == "audits":
+            return [f"paper/dvc.yaml:corrupt{'' if first == 'paper' else f'_{first}'}@{rest[0]}"]
+        if first == "theory":
+            return [f"theory/dvc.yaml:{rest[0]}@{second}" + (f"-{rest[1]}" if rest[0] == "kernel" else "")]
+        run = "-".join([second, *rest[:2]])
+        return [
+            target for (grid, name), target in self.targets.items() if (grid, name.rpartition("-")[0]) == (first, run)
+        ]
 
     def _seeds(self, grid: str, seeds: list[Run]) -> dict[str, Any]:
         """What a row shows of runs that differ in their seed alone."""
@@ -150,14 +158,15 @@ class Rows:
 
 
 def command_for(targets: Sequence[str]) -> str:
-    """One command that makes these stages again: by name, by run for several seeds, or by block for many runs."""
+    """One command that makes these stages again: by name, all seeds of a run, or many runs by their architecture."""
     targets = list(dict.fromkeys(targets))
-    runs = dict.fromkeys(target.rpartition("-")[0] for target in targets)
+    runs = dict.fromkeys(re.sub(r"-\d+$", "", target) for target in targets)
     if not targets:
         return f"dvc repro {WHOLE_GRID}"
     if len(runs) > MOST_RUNS:
-        blocks = dict.fromkeys(target.partition("@")[0] for target in targets)
-        return "dvc repro --glob " + " ".join(f"'{block}@*'" for block in blocks)
+        return "dvc repro --glob " + " ".join(
+            f"'{arch}-*'" for arch in dict.fromkeys(run.split("-")[0] for run in runs)
+        )
     if len(runs) < len(targets):
         return "dvc repro --glob " + " ".join(f"'{run}-*'" for run in runs)
     return f"dvc repro {' '.join(targets)}"

@@ -15,6 +15,9 @@ from scipy import special
 from stages.paper.claims import Claim, Claims, Tolerance
 from stages.paper.datasets import DATASETS
 
+# What ours is where it is not the metric itself, by the kind of the claim.
+OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
+
 
 class Measured(NamedTuple):
     """A metric over the seeds that ran, and the runs it comes from; values are infinite where never reached."""
@@ -83,7 +86,7 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
         "paper": claim.paper if claim.paper is not None else _bound_text(claim),
         "tolerance": tolerance.tolerance if tolerance else None,
         "relative": tolerance.relative if tolerance else False,
-        "reason": tolerance.reason if tolerance else None,
+        "reason": tolerance.reason if tolerance else claim.reason,
         "metric": [path for group in claim.groups for path in group],
         "ours": judgement.ours if judgement else None,
         "interval": judgement.interval if judgement else None,
@@ -165,13 +168,13 @@ def _ordering(claim: Claim, tolerance: Tolerance | None, measured: list[list[Mea
 
 
 def _monotone(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
-    """The smallest rise from one metric to the next, which must not be a fall beyond the tolerance.
+    """The smallest rise from one metric to the next: no fall beyond the tolerance; and the last is above the first.
 
     What comes after a value that was never reached is no rise, even if it was never reached either.
     """
     means = [group[0].mean for group in measured]
     rise = min(b - a if math.isfinite(a) else -math.inf for a, b in zip(means, means[1:], strict=False))
-    return Judgement(rise, None, tolerance is not None and rise >= -tolerance.tolerance)
+    return Judgement(rise, None, tolerance is not None and rise >= -tolerance.tolerance and means[-1] > means[0])
 
 
 JUDGES = {
@@ -212,6 +215,8 @@ def table(verdicts: list[dict[str, Any]]) -> str:
     lines = ["| claim | paper | ours | verdict |", "| --- | ---: | ---: | --- |"]
     for verdict in verdicts:
         ours = "never" if verdict["never_reached"] else _shown(verdict["ours"], verdict)
+        if ours and not verdict["never_reached"]:
+            ours = OURS.get(verdict["kind"], "") + ours
         if verdict["interval"]:
             ours += f" ({' to '.join(_shown(end, verdict) for end in verdict['interval'])})"
         lines.append(

@@ -1,15 +1,21 @@
 import re
+from fnmatch import fnmatchcase
 from html.parser import HTMLParser
 
 import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from stages.config import Paper
 from stages.files import read_json, write_json
+from stages.paper.claims import load_claims
 from stages.paper.figures import FIGURES, draw_all, load_grids
 from stages.paper.page import build_page
-from stages.paper.rows import as_text
+from stages.paper.rows import Links, Rows, as_text
 from stages.paper.theory import PICTURES, TREND
+from stages.paper.verdicts import Results, judge
 from stages.report import targets
+from tests.conftest import ROOT
 from tests.paper.results import claims, make_run, write_grid, write_metrics
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -163,9 +169,26 @@ def test_a_claim_shows_the_command_for_its_runs(results):
     assert "dvc repro --glob 'paper/dvc.yaml:figure_1@inception-none-plain-*' " in rows["table_1_inception_test"].text
     of_both = "'paper/dvc.yaml:figure_1@inception-labels-1.0-plain-*' 'paper/dvc.yaml:figure_1@inception-none-plain-*' "
     assert f"dvc repro --glob {of_both}" in rows["figure_1b_bound"].text
-    blocks_command = "dvc repro --glob 'paper/dvc.yaml:figure_1@*' 'paper/dvc.yaml:pixels@*' "
-    assert blocks_command in rows["figure_1a_order"].text
-    assert "dvc repro paper/dvc.yaml " in rows["parameters_inception"].text
+    three = [f"'{blocks['paper', name][:-1]}*'" for name in (names[0], names[2], names[4])]
+    assert f"dvc repro --glob {' '.join(three)} " in rows["figure_1a_order"].text
+    assert "dvc repro paper/dvc.yaml:parameters " in rows["parameters_inception"].text
+    assert "dvc repro paper/dvc.yaml:corrupt@labels-0.5 " in rows["changed_0_5"].text
+
+
+def test_the_command_of_every_claim_makes_what_the_claim_is_read_from_and_no_other_network(tmp_path):
+    known = load_claims(ROOT / "paper/claims.yaml")
+    document = YAML(typ="safe", pure=True).load((ROOT / "paper/params.yaml").read_text(encoding="utf-8"))
+    rows = Rows({}, Links(tmp_path, tmp_path), targets(Paper.model_validate(document["paper"])))
+    with Repo(str(ROOT)) as repo:
+        every = [stage.addressing for stage in repo.index.stages]
+    for claim in known.claims:
+        verdict = judge(known, claim, Results({}))
+        wanted = rows.claim(verdict)["command"].removeprefix("dvc repro ").removeprefix("--glob ").split()
+        made = [[stage for stage in every if fnmatchcase(stage, target.strip("'"))] for target in wanted]
+        assert all(made), claim.id
+        trained = {stage.partition("@")[2].split("-")[0] for found in made for stage in found if "@" in stage}
+        if re.match("(paper|cifar100|mnist)/(?!audits)", verdict["metric"][0]):
+            assert trained == {path.split("/")[1] for path in verdict["metric"]}, claim.id
 
 
 def test_text_from_metrics_is_escaped(tmp_path, results):
