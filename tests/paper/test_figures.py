@@ -3,11 +3,14 @@ import random
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from stages.errors import DataError
 from stages.paper.claims import load_claims
 from stages.paper.figures import FIGURES, load_grids
+from stages.paper.figures.curves import figure_1a, figure_1a_architectures
 from stages.paper.figures.levels import figure_1b, figure_1c, time_to_fit
+from stages.paper.figures.marks import ALL_IMAGES
 from stages.paper.published import TABLE_1
 from stages.paper.results import load_runs
 from stages.paper.style import ARCHS, save, style
@@ -60,7 +63,7 @@ def test_a_run_that_never_fitted_is_an_open_mark_at_its_epochs_that_no_line_join
     assert marks(axes, "alexnet") == [(0.0, 16, True, False), (0.5, 32, True, False), (1.0, 64, False, False)]
     assert connected(axes, "alexnet") == {0.0, 0.5}
     assert len([text for text in axes.texts if getattr(text, "arrow_patch", None)]) == 1
-    assert "not fitted" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "not fitted (< 99.9%)" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_the_slowdown_is_relative_to_true_labels_with_the_same_seed(draw):
@@ -147,6 +150,23 @@ def test_a_panel_without_runs_says_so(draw):
         words = [text.get_text() for axes in drawn.axes for text in axes.texts]
         assert "not run" in words, name
         plt.close(drawn)
+
+
+def test_a_panel_names_the_corruptions_that_have_not_run(draw):
+    figure = draw(figure_1a_architectures, [make_run("alexnet", corruption) for corruption in ("none", "gaussian")])
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert said == ["not run: random labels, shuffled pixels, random pixels"]
+
+
+def test_the_numbers_of_others_are_told_from_those_of_a_subset(draw):
+    def notes(figure, **changes):
+        drawn = draw(figure, [make_run("inception", "none", **changes)])
+        return " ".join(text.get_text() for text in drawn.findobj(Text))
+
+    assert ALL_IMAGES in notes(figure_1c, train_size=5000)
+    assert ALL_IMAGES in notes(figure_1a, train_size=5000)
+    assert ALL_IMAGES not in notes(figure_1c)
+    assert ALL_IMAGES not in notes(time_to_fit, train_size=5000)  # which shows no numbers of others
 
 
 def test_the_stage_draws_every_figure_with_the_same_bytes_in_another_process(tmp_path, run_stage):

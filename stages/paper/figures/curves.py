@@ -50,9 +50,9 @@ def figure_1a_architectures(runs: list[Run]) -> Figure:
     for axes, arch in zip(grid, archs, strict=True):
         shown += _losses(axes, runs, arch)
         axes.set_title(arch_name(arch), fontsize=11, pad=14)
+        axes.tick_params(labelbottom=True)
     for axes in grid[-2:]:
         axes.set_xlabel("thousand steps")
-        axes.tick_params(labelbottom=True)
     for axes in grid[::2]:
         axes.set_ylabel("training loss")
     return finish(figure, "Training loss of the other architectures", shown, others=others)
@@ -67,7 +67,7 @@ def _split(runs: list[Run], archs: tuple[str, ...]) -> tuple[list[str], str]:
 
 def _losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
     """Draw the loss curves of an architecture; return the runs drawn."""
-    shown = []
+    shown, missing = [], []
     for corruption in CORRUPTIONS:
         seeds = select(runs, arch, corruption)
         label, colour = style_of({"corruption": _kind(corruption)})
@@ -78,8 +78,9 @@ def _losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
         for run, line in zip(seeds, lines, strict=True):
             mark_ends(axes, run, [(x, min(y, LARGEST_LOSS)) for x, y in line], colour)
         shown += seeds
+        missing += [] if seeds else [label.lower()]
     axes.set(xlim=(0, LAST_THOUSAND_STEPS), ylim=(0, LARGEST_LOSS))
-    _note(axes, shown)
+    _note(axes, shown, missing)
     explain_marks(axes, shown)
     if not shown:
         not_run(axes)
@@ -92,10 +93,12 @@ def _kind(corruption: str) -> dict[str, object]:
     return {"kind": kind, "level": float(level or 0)}
 
 
-def _note(axes: Axes, runs: list[Run]) -> None:
-    """Say above a panel which of its runs diverged or did not fit."""
-    note = outcomes((style_of(run.metrics)[0].lower(), run.metrics) for run in runs)
-    if note:
+def _note(axes: Axes, runs: list[Run], missing: list[str]) -> None:
+    """Say above a panel which of its runs diverged, did not fit or have not run."""
+    notes = [outcomes((style_of(run.metrics)[0].lower(), run.metrics) for run in runs)]
+    if runs and missing:
+        notes.append(f"not run: {', '.join(missing)}")
+    if note := "; ".join(filter(None, notes)):
         axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
 
 
@@ -158,7 +161,7 @@ def learned_first(runs: list[Run]) -> Figure:
     for axes, arch in zip(grid, archs, strict=True):
         levels = by_level(select(partly, arch))
         level = min(levels, key=lambda level: abs(level - 0.5), default=None)
-        axes.set_title(arch_name(arch) + (f", {level:.0%}" if level else ""), fontsize=10)
+        axes.set_title(arch_name(arch) + (f", {level:.0%} of labels random" if level else ""), fontsize=10)
         axes.set(xlabel="epoch", ylim=(0, 103))
         if level is None:
             not_run(axes)
@@ -206,6 +209,6 @@ def _accuracies(axes: Axes, styled: list[tuple[Run, str, str]]) -> None:
     if not styled:
         not_run(axes)
         return
-    axes.plot([], [], color=GREY, label="on the training set")
-    axes.plot([], [], color=GREY, linestyle="--", label="on the test set")
+    axes.plot([], [], color="black", label="on the training set")
+    axes.plot([], [], color="black", linestyle="--", label="on the test set")
     explain_marks(axes, [run for run, _, _ in styled])

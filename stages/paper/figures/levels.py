@@ -18,6 +18,7 @@ from stages.paper.figures.marks import (
     draw_points,
     explain_marks,
     finish,
+    name_series,
     not_run,
     panels,
 )
@@ -121,8 +122,9 @@ def _draw_times(axes: Axes, entry: Entry, scales: dict[str, float] | None = None
             longer = {"arrowstyle": "<-", "color": colour}
             axes.annotate("", (run.level, value), (0, 20), textcoords="offset points", arrowprops=longer)
     unfitted_levels = {x for x, _, _, fitted in points if not fitted}
-    draw_means(axes, [(x, y) for x, y, *_ in points if x not in unfitted_levels], colour, label)
+    draw_means(axes, [(x, y) for x, y, *_ in points if x not in unfitted_levels], colour)
     draw_points(axes, points, colour, marker)
+    name_series(axes, label, colour, marker)
 
 
 def _from_zero(axes: Axes) -> None:
@@ -136,8 +138,10 @@ def _draw_errors(axes: Axes, entry: Entry, dashed: bool = False) -> None:
     points = [
         (run.level or 0.0, 100 * (1 - run.metrics["test_accuracy"]), run, run.metrics["fitted"]) for run in members
     ]
-    draw_means(axes, [(x, y) for x, y, *_ in points], colour, label, linestyle="--" if dashed else "-")
+    line = "--" if dashed else "-"
+    draw_means(axes, [(x, y) for x, y, *_ in points], colour, linestyle=line)
     draw_points(axes, points, colour, marker)
+    name_series(axes, label, colour, marker, linestyle=line)
 
 
 def _end(figure: Figure, grid: list[Axes], title: str, shown: list[Run]) -> Figure:

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stages.paper.datasets import DATASETS
 from stages.paper.results import Run, data_note
 from stages.paper.style import NAMES, with_legend
 
@@ -28,6 +29,10 @@ PAPER: dict[str, Any] = {
 }
 PAPER_LABEL = "the paper"
 GREY = "#767676"
+# Said where runs on a subset stand beside numbers that are not.
+ALL_IMAGES = "The numbers of others are of all 50,000 images"
+# Points across a mark of ours.
+MARK = 5.5
 
 Line = list[tuple[float, float]]
 
@@ -74,7 +79,7 @@ def draw_band(axes: Axes, lines: Sequence[Line], colour: str, label: str, **line
             axes.plot(*zip(*line, strict=True), color=colour, alpha=0.3, linewidth=0.6)
 
 
-def draw_means(axes: Axes, points: Line, colour: str, label: str, **line_style: Any) -> None:
+def draw_means(axes: Axes, points: Line, colour: str, **line_style: Any) -> None:
     """A line through the mean of the points at each x, the band from the smallest to the largest there.
 
     Not every x may have as many seeds as the others.
@@ -83,7 +88,7 @@ def draw_means(axes: Axes, points: Line, colour: str, label: str, **line_style: 
     for x, y in points:
         values.setdefault(x, []).append(y)
     places = sorted(values)
-    axes.plot(places, [np.mean(values[x]) for x in places], color=colour, label=label, **line_style)
+    axes.plot(places, [np.mean(values[x]) for x in places], color=colour, **line_style)
     if len(points) > len(places):
         low, high = ([bound(values[x]) for x in places] for bound in (min, max))
         axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -95,7 +100,12 @@ def draw_points(axes: Axes, points: Iterable[tuple[float, float, Run, bool]], co
         shape: dict[str, Any] = {"marker": marker, "markerfacecolor": colour if fitted else "white"}
         if run.metrics["diverged"]:
             shape = {"marker": "x"}
-        axes.plot([x], [y], color=colour, linestyle="none", markersize=5.5, zorder=3, clip_on=False, **shape)
+        axes.plot([x], [y], color=colour, linestyle="none", markersize=MARK, zorder=3, clip_on=False, **shape)
+
+
+def name_series(axes: Axes, label: str, colour: str, marker: str, **line_style: Any) -> None:
+    """The legend's entry for a series: its line with its mark."""
+    axes.plot([], [], color=colour, marker=marker, markersize=MARK, label=label, **line_style)
 
 
 def mark_ends(axes: Axes, run: Run, line: Line, colour: str) -> None:
@@ -108,14 +118,25 @@ def explain_marks(axes: Axes, runs: Iterable[Run]) -> None:
     """Legend entries for the marks of runs that did not fit, where there are any."""
     outcomes = {run.outcome for run in runs}
     if "not fitted" in outcomes:
-        axes.plot([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="none", label="not fitted")
+        axes.plot(
+            [], [], color=GREY, marker="o", markerfacecolor="white", linestyle="none", label="not fitted (< 99.9%)"
+        )
     if "diverged" in outcomes:
         axes.plot([], [], color=GREY, marker="x", linestyle="none", label="diverged")
 
 
-def finish(figure: Figure, title: str, runs: Iterable[Run], columns: int = 3, others: str = "") -> Figure:
+def finish(figure: Figure, title: str, runs: Sequence[Run], columns: int = 3, others: str = "") -> Figure:
     """Title, legend, and notes on which data the runs are from and on what has not run."""
-    return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), others))), columns)
+    named = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
+    compared = any(PAPER_LABEL in label or "reproduction" in label for label in named)
+    others_size = ALL_IMAGES if compared and any(_is_subset(run) for run in runs) else ""
+    return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), others_size, others))), columns)
+
+
+def _is_subset(run: Run) -> bool:
+    """Whether a run saw fewer training images than its data set has."""
+    dataset = DATASETS.get(run.metrics.get("dataset", ""))
+    return dataset is not None and run.metrics.get("train_size", dataset.train_size) != dataset.train_size
 
 
 def arch_name(arch: str) -> str:

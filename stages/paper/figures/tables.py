@@ -53,7 +53,7 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[R
         else:
             _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
         if not seeds:
-            _in_words(axes, height, "not run", 0.3, "left")
+            _in_words(axes, height, "not run", 0.16, "left")
         colour, marker = ARCHS[row.arch]
         points = [(100 * run.metrics[f"{part}_accuracy"], height, run, run.metrics["fitted"]) for run in seeds]
         draw_points(axes, points, colour, marker)
@@ -77,4 +77,4 @@ def _zoom(axes: Axes, values: list[float]) -> None:
     """Show train accuracies near 100%, and lower ones where a run has them."""
     lowest = min([98.5, *(value - 2 for value in values)])
     axes.set(xlabel="train accuracy (%)", xlim=(lowest, 100 + (100 - lowest) / 40))
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
