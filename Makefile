@@ -15,8 +15,7 @@ paper: budget
 	python -m stages.run --jobs $(JOBS) paper/dvc.yaml
 
 budget: .venv/installed
-	@for set in cifar10:paper cifar100:cifar100 mnist:mnist; do python -m stages.budget \
-	--params params.yaml paper/params.yaml paper/$${set%:*}.yaml --runs runs/$${set#*:} || exit; done
+	@python -m stages.budget --sets paper/cifar10.yaml:runs/paper paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
 
 # From whatever has run so far, without DVC, which would run the rest first.
 report: .venv/installed

@@ -16,7 +16,7 @@ from stages.engine.device import select_device
 from stages.engine.evaluation import predict
 from stages.engine.problem import Problem
 from stages.engine.step import TrainingStep
-from stages.errors import run_stage
+from stages.errors import UsageError, run_stage
 from stages.models import channels_last, seeded
 from stages.paper.datasets import DATASETS
 from stages.recipes import recipe_of
@@ -26,24 +26,43 @@ TIMED_STEPS = 3
 
 
 def main() -> None:
-    """Print a line per architecture and the total; ask nothing, write nothing."""
+    """Print a line per architecture, a total per data set and one of all; ask nothing, write nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
-    parser.add_argument("--runs", type=Path, required=True, help="where finished runs lie")
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml"), Path("paper/params.yaml")])
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        required=True,
+        help="a data set's own parameters and the folder of its runs, as FILE:FOLDER",
+    )
     arguments = parser.parse_args()
-    parameters = config.load(*arguments.params)
+    count, operations, seconds = 0, 0.0, 0.0
+    for each in arguments.sets:
+        file, colon, runs = each.rpartition(":")
+        if not (file and colon and runs):
+            raise UsageError(f"--sets: found '{each}'; expected FILE:FOLDER, such as paper/mnist.yaml:runs/mnist")
+        parameters = config.load(*arguments.params, Path(file))
+        waiting = [run for run in parameters.planned_runs() if not (Path(runs) / run.name).exists()]
+        of_set = print_set(parameters, waiting)
+        count, operations, seconds = count + len(waiting), operations + of_set[0], seconds + of_set[1]
+    print(f"All: {count} runs, {operations / 1e15:,.1f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
+    print("Not in it: the theory's kernels, and what several runs at once gain or lose.")
+
+
+def print_set(parameters: Parameters, waiting: list[PlannedRun]) -> tuple[float, float]:
+    """Print the cost of the runs that wait on one data set; return their operations and seconds."""
     device = select_device(parameters.train.device, parameters.train.deterministic)
-    waiting = [run for run in parameters.planned_runs() if not (arguments.runs / run.name).exists()]
     done = len(parameters.planned_runs()) - len(waiting)
     print(f"{len(waiting)} runs to do on {parameters.dataset.name}, {done} are there; device {device.type}")
     print(f"{'architecture':<18} {'runs':>5} {'PFLOP':>9} {'images/s':>10} {'hours':>8}")
-    totals = [0.0, 0.0]
+    total_operations, total_seconds = 0.0, 0.0
     for arch in dict.fromkeys(run.arch for run in waiting):
         runs = [run for run in waiting if run.arch == arch]
         operations, seconds, rate = cost(parameters, arch, runs, device)
-        totals = [totals[0] + operations, totals[1] + seconds]
+        total_operations, total_seconds = total_operations + operations, total_seconds + seconds
         print(f"{arch:<18} {len(runs):>5} {operations / 1e15:>9.1f} {rate:>10,.0f} {seconds / 3600:>8.2f}")
-    print(f"{'total':<18} {len(waiting):>5} {totals[0] / 1e15:>9.1f} {'':>10} {totals[1] / 3600:>8.2f}")
+    print(f"{'total':<18} {len(waiting):>5} {total_operations / 1e15:>9.1f} {'':>10} {total_seconds / 3600:>8.2f}\n")
+    return total_operations, total_seconds
 
 
 def cost(parameters: Parameters, arch: str, runs: list[PlannedRun], device: torch.device) -> tuple[float, float, float]:
