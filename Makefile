@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro paper budget report publish pull-results test lint check check-paper reference mutants torture inputs verify bench
+.PHONY: demo repro paper budget report publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
 	@cat demo/metrics/table.md
@@ -52,6 +52,16 @@ check-paper: .venv/installed
 
 reference: .venv/installed
 	python -m stages.reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
+
+# What the references show together; later ones count where two have a run.
+REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg
+combined: .venv/installed
+	python -m stages.combine $(REFERENCES) --out combined
+	python -m stages.claims --metrics combined/metrics --out combined/metrics
+	python -m stages.plot_paper --metrics combined/metrics --out combined/plots/paper
+	for data in $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard $(addsuffix /metrics/theory/*/summary.json,$(REFERENCES))))))); do \
+	python -m stages.plot_theory --metrics combined/metrics/theory/$$data --out combined/plots/theory/$$data || exit; done
+	python -m stages.report --metrics combined/metrics --plots combined/plots --out combined/report.html
 
 mutants: .venv/installed
 	python -m tests.faults.mutants

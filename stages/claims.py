@@ -1,7 +1,6 @@
 """Stage claims: the paper's claims judged on the results collected so far; prints them as a table."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ from stages.errors import DataError, UsageError, run_stage
 from stages.files import read_json, write_json, write_text
 from stages.paper.claims import load_claims
 from stages.paper.verdicts import Results, judge, table
-from stages.summary import merge
 
 PIPELINES = ("paper", "cifar100", "mnist")
 THEORY = ("digits", "mnist", "cifar10")
@@ -19,13 +17,7 @@ def main() -> None:
     """Write claims.json and claims.md where a folder is given; print the table in any case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=Path, default=Path("paper/claims.yaml"))
-    parser.add_argument(
-        "--metrics",
-        type=Path,
-        nargs="+",
-        default=[Path("metrics")],
-        help="folders, such as those of several machines; of a run that stands in two, the later one counts",
-    )
+    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     claims = load_claims(arguments.claims)
@@ -38,23 +30,16 @@ def main() -> None:
     print(text, end="")
 
 
-def read_results(folders: Sequence[Path]) -> Results:
+def read_results(folder: Path) -> Results:
     """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
-    summaries: dict[str, Any] = {name: {} for name in (*PIPELINES, "theory", "parameters")}
-    for folder in folders:
-        if not folder.is_dir():
-            raise UsageError(f"--metrics: no such folder '{folder}'")
-        for name in PIPELINES:
-            path = folder / name / "summary.json"
-            try:
-                merge(summaries[name], _read(path))
-            except (AttributeError, TypeError):
-                raise DataError(f"{path} is no summary of runs; run `dvc repro paper/dvc.yaml`") from None
-            summaries[name].setdefault("audits", {}).update(_read(folder / name / "audits.json"))
-        theory = {name: _read(folder / "theory" / name / "summary.json") for name in THEORY}
-        summaries["theory"] |= {name: content for name, content in theory.items() if content}
-        summaries["parameters"] |= _read(folder / "parameters.json")
-    return Results(summaries)
+    if not folder.is_dir():
+        raise UsageError(f"--metrics: no such folder '{folder}'")
+    grids = {
+        name: _read(folder / name / "summary.json") | {"audits": _read(folder / name / "audits.json")}
+        for name in PIPELINES
+    }
+    theory = {name: _read(folder / "theory" / name / "summary.json") for name in THEORY}
+    return Results({**grids, "theory": theory, "parameters": _read(folder / "parameters.json")})
 
 
 def _read(path: Path) -> dict[str, Any]:

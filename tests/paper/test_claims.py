@@ -233,32 +233,6 @@ def test_a_tampered_metric_file_turns_the_stages_verdict(tmp_path, run_stage):
         assert (tmp_path / "out/claims.md").read_text() == done.stdout
 
 
-def test_the_runs_of_several_machines_are_judged_together_and_of_two_the_later_counts(tmp_path, run_stage):
-    theory = {"expressivity": {"dataset": "cifar10", "train_size": 50_000, "label_accuracy": 1.0}}
-    write_json(tmp_path / "first/theory/cifar10/summary.json", theory)
-    for name, test_accuracy in (("first", 0.2), ("second", 0.8575)):
-        results = tampered("inception", "none", test_accuracy=test_accuracy)
-        write_json(tmp_path / name / "paper/summary.json", {"inception": results["paper"]["inception"]})
-    alexnet = tampered("alexnet", "none", test_accuracy=0.7607)["paper"]["alexnet"]
-    write_json(tmp_path / "third/paper/summary.json", {"alexnet": alexnet})
-    write_json(tmp_path / "empty/paper/summary.json", {})
-    claims = Path(__file__).parents[2] / "paper/claims.yaml"
-
-    def verdicts(*folders):
-        done = run_stage("claims", "--claims", claims, "--metrics", *folders)
-        rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in done.stdout.splitlines() if "|" in line}
-        names = ("table_1_inception_plain_test", "table_1_alexnet_plain_test", "theorem_1_fits")
-        return [rows[BY_ID[name].statement][:-2] for name in names]
-
-    assert verdicts("first", "second") == ["reproduced", "not run", "reproduced"]
-    assert verdicts("second", "first") == ["differs", "not run", "reproduced"]
-    assert verdicts("first", "second", "empty", "third") == ["reproduced", "reproduced", "reproduced"]
-    done = run_stage("claims", "--claims", claims, "--metrics", "first", "secnod")
-    assert (done.returncode, done.stderr) == (2, "error: --metrics: no such folder 'secnod'\n")
-
-
-def test_a_file_that_is_no_summary_of_runs_is_named(tmp_path, run_stage):
-    write_json(tmp_path / "metrics/paper/summary.json", {"alexnet": {"none": 0.5}})
-    done = run_stage("claims", "--claims", Path(__file__).parents[2] / "paper/claims.yaml")
-    assert done.returncode == 1
-    assert done.stderr == "error: metrics/paper/summary.json is no summary of runs; run `dvc repro paper/dvc.yaml`\n"
+def test_a_folder_that_is_not_there_is_named(tmp_path, run_stage):
+    done = run_stage("claims", "--claims", Path(__file__).parents[2] / "paper/claims.yaml", "--metrics", "metrisc")
+    assert (done.returncode, done.stderr) == (2, "error: --metrics: no such folder 'metrisc'\n")
