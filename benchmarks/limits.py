@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.autograd import DeviceType
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -56,10 +57,16 @@ def hot_spots(work: Callable[[], object], device: torch.device, most: int = 3) -
     with profile(activities=activities, acc_events=True) as profiler:
         work()
         _drain(device)
-    measure = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    times = {event.key: getattr(event, measure) for event in profiler.key_averages()}
+    measure, kind = (
+        ("self_device_time_total", DeviceType.CUDA)
+        if device.type == "cuda"
+        else ("self_cpu_time_total", DeviceType.CPU)
+    )
+    events = [event for event in profiler.key_averages() if event.device_type == kind]
+    times = {event.key: getattr(event, measure) for event in events}
     largest = sorted(times, key=lambda name: times[name], reverse=True)[:most]
-    return {name: times[name] / sum(times.values()) for name in largest}
+    # A container may keep a GPU's events from the profiler.
+    return {name: times[name] / sum(times.values()) for name in largest if times[name]}
 
 
 def _drain(device: torch.device) -> None:

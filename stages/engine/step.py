@@ -4,6 +4,7 @@ The batch is an index selection from the epoch's order, the loss lands in a tens
 learning rate is a tensor: so a CUDA device can replay the whole step as one graph, with nothing launched from Python.
 """
 
+import gc
 from collections.abc import Iterator
 
 import torch
@@ -79,11 +80,15 @@ class TrainingStep:
         with autocast(self.device, self.recipe.precision):
             logits = self.model(images.permute(0, 3, 1, 2))
         loss = functional.cross_entropy(logits.float(), labels)
-        gradients = list(torch.autograd.grad(loss, self.parameters))
+        found = torch.autograd.grad(loss, self.parameters)
+        gradients = [laid_out_as(parameter, one) for parameter, one in zip(self.parameters, found, strict=True)]
         with torch.no_grad():
             sgd(
                 self.parameters,
-                gradients,
+                [
+                    laid_out_as(parameter, gradient)
+                    for parameter, gradient in zip(self.parameters, gradients, strict=True)
+                ],
                 self.momentum,  # type: ignore[arg-type]
                 fused=True,
                 weight_decay=self.recipe.weight_decay,
@@ -102,6 +107,8 @@ class TrainingStep:
         if size not in self.graphs:
             saved = {name: tensor.clone() for name, tensor in self.tensors()}
             generator_states = self.generator.get_state(), torch.cuda.get_rng_state()
+            # A backward pass before this one may live on in a cycle, and would make the capture wait on its stream.
+            gc.collect()
             graph = torch.cuda.CUDAGraph()
             graph.register_generator_state(self.generator)
             stream = torch.cuda.Stream()
@@ -120,3 +127,8 @@ class TrainingStep:
             torch.cuda.set_rng_state(generator_states[1])
             self.graphs[size] = graph
         return self.graphs[size]
+
+
+def laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the memory layout of its parameter, which the fused SGD of CUDA requires; seldom another."""
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)

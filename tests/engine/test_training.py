@@ -9,7 +9,7 @@ from torch import nn
 
 from stages import config
 from stages.engine.checkpoint import load_checkpoint
-from stages.engine.step import TrainingStep
+from stages.engine.step import TrainingStep, laid_out_as
 from stages.engine.training import Outcome, Stopped, first_step_below, loss_windows, summarise, train
 from stages.models import channels_last, seeded
 from stages.registry import load, names
@@ -75,6 +75,15 @@ def test_a_step_is_the_one_of_torchs_own_optimiser(name):
             optimiser.step()
     for mine, reference in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gradient_takes_the_layout_of_its_parameter_and_keeps_its_values():
+    parameter = torch.zeros(8, 3, 3, 3).to(memory_format=torch.channels_last)
+    gradient = torch.randn(8, 3, 3, 3)
+    laid_out = laid_out_as(parameter, gradient)
+    assert laid_out.stride() == parameter.stride() != gradient.stride()
+    assert torch.equal(laid_out, gradient)
+    assert laid_out_as(parameter, laid_out) is laid_out
 
 
 def test_every_image_is_seen_once_an_epoch_in_a_new_order():
