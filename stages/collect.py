@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stages import config
 from stages.collection import forget_checkpoint, insert, table
 from stages.config import Parameters, PlannedRun
@@ -42,7 +44,7 @@ def main() -> None:
         for name, rows in tables.items():
             rows += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
         forget_checkpoint(folder)
-    audits = {name: read_json(arguments.data / name / "audit.json") for name in sorted(sets)}
+    audits = {name: audit_of(arguments.data / name, sets[name]) for name in sorted(sets)}
     write_json(arguments.out / "summary.json", summary)
     write_json(arguments.out / "audits.json", audits)
     for name, rows in tables.items():
@@ -57,6 +59,12 @@ def read_sets(parameters: Parameters, folder: Path) -> dict[str, dict[str, Any]]
     assert parameters.paper is not None
     names = parameters.paper.corruptions[parameters.dataset.name]
     return {name: read_sealed(folder / name, only=["audit.json"]) for name in names if (folder / name).exists()}
+
+
+def audit_of(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    """What the audit of a corrupted set found, with the data set's name and the number of its training images."""
+    labels = np.load(folder / "train_labels.npy", mmap_mode="r")
+    return {"dataset": meta["dataset"], "train_size": len(labels), **read_json(folder / "audit.json")}
 
 
 def is_current(parameters: Parameters, run: PlannedRun, meta: dict[str, Any], sets: dict[str, dict[str, Any]]) -> bool:

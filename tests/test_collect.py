@@ -48,7 +48,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
 def write_set(folder, changed, labels=(1, 2)):
     folder.mkdir(parents=True)
     write_json(folder / "audit.json", {"changed": changed})
-    save_arrays(folder, {"train_labels": np.array(labels)}, {"raw": "a raw set"})
+    save_arrays(folder, {"train_labels": np.array(labels)}, {"dataset": "mnist", "raw": "a raw set"})
 
 
 @pytest.fixture
@@ -73,7 +73,8 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     assert summary["none"]["plain"]["seed-1"]["precision"] == "float32"
     assert set(summary) == {"none", "labels-0.5"}
     assert set(summary["labels-0.5"]) == {"weight_decay"}
-    assert read_json(tmp_path / "out/audits.json") == {"labels-0.5": {"changed": 0.451}}
+    audit = {"dataset": "mnist", "train_size": 2, "changed": 0.451}
+    assert read_json(tmp_path / "out/audits.json") == {"labels-0.5": audit}
     curves = read_csv(tmp_path / "out/curves.csv")
     assert [row["run"] for row in curves] == ["mlp_1x512-none-plain-1"] * 2 + [
         "mlp_1x512-labels-0.5-weight_decay-0"
