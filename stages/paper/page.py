@@ -90,11 +90,12 @@ def _figure(name: str, folder: Path, grids: Grids, links: Links) -> dict[str, An
     """A figure with its picture, its caption and the files it is drawn from."""
     figure = FIGURES[name]
     files = [f"{grid}/{file}" for grid in figure.grids if grids[grid] for file in FILES]
+    ran = dict.fromkeys(arch_name(run.arch) for grid in figure.grids for run in grids[grid])
     return {
         "id": name.replace("_", "-"),
         "title": figure.title,
         "caption": figure.caption,
-        "alt": figure.alt,
+        "alt": f"{figure.alt} Run so far: {', '.join(ran) or 'nothing'}.",
         "image": data_uri(folder / name),
         "data": _data_of(grids, figure.grids),
         "files": [(f"metrics/{file}", links.to(file)) for file in files],

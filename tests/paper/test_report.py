@@ -92,7 +92,9 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(html, page):
 
 def test_every_figure_is_shown_with_words_in_its_place(page):
     images = page.all("img")
-    assert [image["alt"] for image in images] == [figure.alt for figure in FIGURES.values()]
+    for image, figure in zip(images, FIGURES.values(), strict=True):
+        assert image["alt"].startswith(f"{figure.alt} Run so far: ")
+        assert ("AlexNet" in image["alt"].removeprefix(figure.alt)) == ("paper" in figure.grids)
     assert all(figure.caption in page.text for figure in FIGURES.values())
 
 
