@@ -56,12 +56,12 @@ reference: .venv/installed
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg
 combined: .venv/installed
-	python -m stages.combine $(REFERENCES) --out combined
-	python -m stages.claims --metrics combined/metrics --out combined/metrics
-	python -m stages.plot_paper --metrics combined/metrics --out combined/plots/paper
-	for data in $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard $(addsuffix /metrics/theory/*/summary.json,$(REFERENCES))))))); do \
-	python -m stages.plot_theory --metrics combined/metrics/theory/$$data --out combined/plots/theory/$$data || exit; done
-	python -m stages.report --metrics combined/metrics --plots combined/plots --out combined/report.html
+	@python -m stages.combine $(REFERENCES) --out combined
+	@python -m stages.claims --metrics combined/metrics --out combined/metrics
+	@python -m stages.plot_paper --metrics combined/metrics --out combined/plots/paper
+	@for folder in combined/metrics/theory/*; do test ! -d $$folder || \
+	python -m stages.plot_theory --metrics $$folder --out combined/plots/theory/$${folder##*/} || exit; done
+	@python -m stages.report --metrics combined/metrics --plots combined/plots --out combined/report.html
 
 mutants: .venv/installed
 	python -m tests.faults.mutants

@@ -45,7 +45,7 @@ def main() -> None:
         waiting = [run for run in parameters.planned_runs() if not (Path(runs) / run.name).exists()]
         of_set = print_set(parameters, waiting)
         count, operations, seconds = count + len(waiting), operations + of_set[0], seconds + of_set[1]
-    print(f"All: {count} runs, {operations / 1e15:,.1f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
+    print(f"All: {count} runs, {operations / 1e15:,.2f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
     print("Not in it: the theory's kernels, and what several runs at once gain or lose.")
 
 
@@ -60,8 +60,8 @@ def print_set(parameters: Parameters, waiting: list[PlannedRun]) -> tuple[float,
         runs = [run for run in waiting if run.arch == arch]
         operations, seconds, rate = cost(parameters, arch, runs, device)
         total_operations, total_seconds = total_operations + operations, total_seconds + seconds
-        print(f"{arch:<18} {len(runs):>5} {operations / 1e15:>9.1f} {rate:>10,.0f} {seconds / 3600:>8.2f}")
-    print(f"{'total':<18} {len(waiting):>5} {total_operations / 1e15:>9.1f} {'':>10} {total_seconds / 3600:>8.2f}\n")
+        print(f"{arch:<18} {len(runs):>5} {operations / 1e15:>9.2f} {rate:>10,.0f} {seconds / 3600:>8.2f}")
+    print(f"{'total':<18} {len(waiting):>5} {total_operations / 1e15:>9.2f} {'':>10} {total_seconds / 3600:>8.2f}\n")
     return total_operations, total_seconds
 
 

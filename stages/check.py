@@ -10,8 +10,8 @@ from typing import Any
 from stages.comparison import data_differences, data_hashes, differences, notes
 from stages.environment import environment
 from stages.errors import DataError, UsageError, run_stage
-from stages.files import read_json, write_json
-from stages.summary import merge
+from stages.files import read_mapping, write_json
+from stages.summary import merge, read_summary, runs_of
 
 # Where a reference has its summary: that of the demo alone, that of the paper's grid among its other metrics.
 SUMMARIES = ("summary.json", "metrics/paper/summary.json")
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--record", action="store_true", help="write the reference from what lies here")
     arguments = parser.parse_args()
-    summaries = [_read(path) for path in arguments.summary]
+    summaries = [read_summary(path) for path in arguments.summary]
     data = data_hashes(arguments.data)
     if arguments.record:
         record(summaries, data, arguments.reference)
@@ -40,19 +40,31 @@ def main() -> None:
         raise UsageError(f"--summary: found {len(summaries)} files; a check takes one, --record several")
     places = [arguments.reference / name for name in SUMMARIES]
     path = next((place for place in places if place.exists()), places[0])
-    reference = _read(path)
-    expected = within(arguments.data, _read(arguments.reference / "data.json"))
+    reference = read_summary(path)
+    expected = within(arguments.data, read_mapping(arguments.reference / "data.json"))
+    unknown = [name for name in data if name not in expected]
+    if len(unknown) == len(data):
+        raise DataError(
+            f"{arguments.reference / 'data.json'} has none of {', '.join(unknown)}; nothing can be compared"
+        )
     try:
         found = data_differences(data, expected) + differences(summaries[0], reference)
     except ValueError as error:
         raise DataError(f"{path}: {error}; nothing can be compared") from None
+    for name in unknown:
+        print(f"note: {name}: not in the reference, so not compared")
     for sentence in notes(summaries[0], reference):
         print(f"note: {sentence}")
     for sentence in found:
         print(f"differs: {sentence}")
     if found:
         raise DataError(f"{len(found)} differences from {arguments.reference}")
-    print(f"agrees with {arguments.reference}: {len(data)} data sets to the byte, metrics within the spread over seeds")
+    known = dict(runs_of(reference))
+    runs = sum(path in known for path, _ in runs_of(summaries[0]))
+    print(
+        f"agrees with {arguments.reference}: {len(data) - len(unknown)} data sets to the byte, {runs} runs within the "
+        "spread over seeds"
+    )
 
 
 def record(summaries: list[Any], data: dict[str, Any], out: Path) -> None:
@@ -68,13 +80,6 @@ def record(summaries: list[Any], data: dict[str, Any], out: Path) -> None:
 def within(folders: list[Path], expected: dict[str, Any]) -> dict[str, Any]:
     """The data sets of a reference that lie in these folders: a check asks for no others."""
     return {name: files for name, files in expected.items() if any(Path(name).is_relative_to(f) for f in folders)}
-
-
-def _read(path: Path) -> Any:
-    try:
-        return read_json(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); run the pipeline that writes it first") from None
 
 
 if __name__ == "__main__":

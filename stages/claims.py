@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages.errors import DataError, UsageError, run_stage
-from stages.files import read_json, write_json, write_text
+from stages.errors import UsageError, run_stage
+from stages.files import read_mapping, write_json, write_text
 from stages.paper.claims import load_claims
+from stages.paper.datasets import GRIDS
 from stages.paper.verdicts import Results, judge, table
 
-PIPELINES = ("paper", "cifar100", "mnist")
 THEORY = ("digits", "mnist", "cifar10")
 
 
@@ -34,25 +34,13 @@ def read_results(folder: Path) -> Results:
     """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
     if not folder.is_dir():
         raise UsageError(f"--metrics: no such folder '{folder}'")
-    grids = {
-        name: _read(folder / name / "summary.json") | {"audits": _read(folder / name / "audits.json")}
-        for name in PIPELINES
-    }
-    theory = {name: _read(folder / "theory" / name / "summary.json") for name in THEORY}
-    return Results({**grids, "theory": theory, "parameters": _read(folder / "parameters.json")})
 
+    def found(path: Path) -> dict[str, Any]:
+        return read_mapping(folder / path) if (folder / path).exists() else {}
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a file holds; nothing where there is none."""
-    if not path.exists():
-        return {}
-    try:
-        content = read_json(path)
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON ({error}); run `dvc repro paper/dvc.yaml`") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds {type(content).__name__}; expected a mapping; run `dvc repro paper/dvc.yaml`")
-    return content
+    grids = {name: found(Path(name, "summary.json")) | {"audits": found(Path(name, "audits.json"))} for name in GRIDS}
+    theory = {name: found(Path("theory", name, "summary.json")) for name in THEORY}
+    return Results({**grids, "theory": theory, "parameters": found(Path("parameters.json"))})
 
 
 if __name__ == "__main__":

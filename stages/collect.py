@@ -55,10 +55,14 @@ def main() -> None:
 
 
 def read_sets(parameters: Parameters, folder: Path) -> dict[str, dict[str, Any]]:
-    """The meta.json of every corrupted set of the grid that is there, by name; its audit is read, its arrays not."""
+    """The meta.json of every corrupted set of the grid that is there, by name; audit and labels are checked with it."""
     assert parameters.paper is not None
     names = parameters.paper.corruptions[parameters.dataset.name]
-    return {name: read_sealed(folder / name, only=["audit.json"]) for name in names if (folder / name).exists()}
+    return {
+        name: read_sealed(folder / name, only=["audit.json", "train_labels.npy"])
+        for name in names
+        if (folder / name).exists()
+    }
 
 
 def audit_of(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:

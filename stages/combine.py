@@ -1,8 +1,8 @@
 """What several machines have measured as one folder of metrics, for claims, figures and report of it all.
 
-`python -m stages.combine reference/one/cifar10 reference/other/cifar10 --out both` writes both/metrics, whole or
-not at all. The runs of a grid are those of all folders; of a run that stands in two, and of a result of the theory, the
-later folder's counts.
+`python -m stages.combine reference/one/cifar10 reference/other/cifar10 --out both` writes both/metrics, whole or not at
+all. The runs of a grid are those of all folders; a run that stands in two, and the theory on a data set that does, are
+the later folder's.
 """
 
 import argparse
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import DataError, UsageError, run_stage
-from stages.files import new_folder, read_csv, read_json, write_csv, write_json
-from stages.paper.figures import GRIDS
-from stages.paper.style import by_run
-from stages.summary import merge, runs_of
+from stages.files import new_folder, read_csv, read_mapping, write_csv, write_json
+from stages.paper.datasets import GRIDS
+from stages.summary import merge, read_summary, runs_of
 
 TABLES = ("curves", "steps")
+# Stands in what this stage writes, so that it replaces nothing else.
+MARK = "combined.json"
 
 
 def main() -> None:
@@ -26,44 +27,54 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+", help="working copies or references, each with its metrics/")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    for folder in arguments.folders:
-        if not (folder / "metrics").is_dir():
-            raise UsageError(f"{folder}: no folder of metrics in it; expected a reference or a working copy")
-    metrics = [folder / "metrics" for folder in arguments.folders]
-    with new_folder(arguments.out / "metrics") as out:
-        counts = {grid: combine_grid([folder / grid for folder in metrics], out / grid) for grid in GRIDS}
+    metrics, out = [folder / "metrics" for folder in arguments.folders], arguments.out / "metrics"
+    for folder in metrics:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder; expected references or working copies, with metrics in them")
+    if out.resolve() in [folder.resolve() for folder in metrics] or out.exists() and not (out / MARK).exists():
+        raise UsageError(f"--out: {out} holds something else than a combination; give another folder")
+    with new_folder(out) as partial:
+        counts = {grid: combine_grid([folder / grid for folder in metrics], partial / grid) for grid in GRIDS}
         for folder in metrics:
-            for theory in sorted((folder / "theory").glob("*/summary.json")):
-                shutil.copytree(theory.parent, out / "theory" / theory.parent.name, dirs_exist_ok=True)
-        write_json(out / "parameters.json", _merged([folder / "parameters.json" for folder in metrics]))
-    print(f"{arguments.out}/metrics: {', '.join(f'{count} runs of {grid}' for grid, count in counts.items())}")
+            for theory in (path.parent for path in sorted((folder / "theory").glob("*/summary.json"))):
+                shutil.rmtree(partial / "theory" / theory.name, ignore_errors=True)
+                shutil.copytree(theory, partial / "theory" / theory.name)
+        write_json(partial / "parameters.json", _united([folder / "parameters.json" for folder in metrics]))
+        write_json(partial / MARK, counts)
+    print(f"{out}: {', '.join(f'{count} runs of {grid}' for grid, count in counts.items())}")
 
 
 def combine_grid(folders: Sequence[Path], out: Path) -> int:
-    """Write summary, audits, curves and steps of a grid from all folders that have it; return the number of runs."""
+    """Write summary, audits, curves and steps of a grid from all folders that have it; return the number of runs.
+
+    Raises DataError, naming the file, where one is not what the collectors write.
+    """
     summary: dict[str, Any] = {}
     rows: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in TABLES}
     for folder in folders:
         if (folder / "summary.json").exists():
-            merge(summary, read_json(folder / "summary.json"))
+            merge(summary, read_summary(folder / "summary.json"))
             for name in TABLES:
-                rows[name] |= by_run(read_csv(folder / f"{name}.csv"))
+                rows[name] |= _rows_by_run(folder / f"{name}.csv")
     write_json(out / "summary.json", summary)
-    write_json(out / "audits.json", _merged([folder / "audits.json" for folder in folders]))
+    write_json(out / "audits.json", _united([folder / "audits.json" for folder in folders]))
     for name in TABLES:
         write_csv(out / f"{name}.csv", [row for run in rows[name].values() for row in run])
     return len(list(runs_of(summary)))
 
 
-def _merged(files: Sequence[Path]) -> dict[str, Any]:
+def _rows_by_run(path: Path) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in read_csv(path):
+        if "run" not in row:
+            raise DataError(f"{path} has no column 'run'; make it again with `make report`")
+        groups.setdefault(row["run"], []).append(row)
+    return groups
+
+
+def _united(files: Sequence[Path]) -> dict[str, Any]:
     """The mappings of all files that are there, a later one's value where a key stands in two."""
-    merged: dict[str, Any] = {}
-    for file in files:
-        try:
-            merged |= read_json(file) if file.exists() else {}
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{file} holds no mapping ({error})") from None
-    return merged
+    return {key: value for file in files if file.exists() for key, value in read_mapping(file).items()}
 
 
 if __name__ == "__main__":

@@ -82,6 +82,17 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises DataError, naming the file, where it is none."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the pipeline that writes it first") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds {type(content).__name__}; expected a mapping; run the pipeline that writes it")
+    return content
+
+
 def finite(value: Any) -> Any:
     """Return `value` with every float that is not finite replaced by None, through nested dicts and lists."""
     if isinstance(value, float):

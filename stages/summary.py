@@ -1,9 +1,23 @@
 """A summary of runs as `summary.json` holds it: nested mappings down to the metrics of a run, which name its `arch`."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from stages.errors import DataError
+from stages.files import read_mapping
+
 Metrics = Mapping[str, Any]
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read a summary. Raises DataError, naming the file, where it is not one."""
+    summary = read_mapping(path)
+    try:
+        list(runs_of(summary))
+    except (AttributeError, TypeError):
+        raise DataError(f"{path} is no summary of runs; make it again with `dvc repro` or `make report`") from None
+    return summary
 
 
 def runs_of(summary: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Metrics]]:

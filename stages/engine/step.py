@@ -85,10 +85,7 @@ class TrainingStep:
         with torch.no_grad():
             sgd(
                 self.parameters,
-                [
-                    laid_out_as(parameter, gradient)
-                    for parameter, gradient in zip(self.parameters, gradients, strict=True)
-                ],
+                gradients,
                 self.momentum,  # type: ignore[arg-type]
                 fused=True,
                 weight_decay=self.recipe.weight_decay,

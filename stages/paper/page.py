@@ -11,7 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.files import read_json
-from stages.paper.figures import FIGURES, GRIDS, Grids, load_grids
+from stages.paper.datasets import GRIDS
+from stages.paper.figures import FIGURES, Grids, load_grids
 from stages.paper.figures.marks import arch_name
 from stages.paper.pictures import data_uri
 from stages.paper.published import TABLE_1, TABLE_4
@@ -21,7 +22,6 @@ from stages.paper.theory import theory_sections
 
 FILES = ("summary.json", "curves.csv", "steps.csv")
 VERDICTS = ("reproduced", "differs", "not run")
-GRID_NAMES = {"paper": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
 
 
 def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str, str], str]) -> str:
@@ -49,7 +49,7 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
         figures=[_figure(name, plots / "paper", grids, linked) for name in FIGURES],
         table_1=[rows.published(row) for row in TABLE_1],
         table_4=[rows.published(row) for row in TABLE_4],
-        grids=[(grid, GRID_NAMES[grid], rows.all_runs(grid)) for grid in GRIDS if grids[grid]],
+        grids=[(grid, name, rows.all_runs(grid)) for grid, name in GRIDS.items() if grids[grid]],
         theory=theory_sections(metrics / "theory", plots / "theory", linked),
     )
 
@@ -75,7 +75,7 @@ def _provenance(grid: str, runs: list[Run]) -> list[dict[str, Any]]:
         outcomes = [run.outcome for run in members]
         rows.append(
             {
-                "grid": GRID_NAMES[grid],
+                "grid": GRIDS[grid],
                 "data": data,
                 "archs": ", ".join(dict.fromkeys(arch_name(run.arch) for run in members)),
                 "seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in members})),
@@ -90,12 +90,11 @@ def _figure(name: str, folder: Path, grids: Grids, links: Links) -> dict[str, An
     """A figure with its picture, its caption and the files it is drawn from."""
     figure = FIGURES[name]
     files = [f"{grid}/{file}" for grid in figure.grids if grids[grid] for file in FILES]
-    ran = dict.fromkeys(arch_name(run.arch) for grid in figure.grids for run in grids[grid])
     return {
         "id": name.replace("_", "-"),
         "title": figure.title,
         "caption": figure.caption,
-        "alt": f"{figure.alt} Run so far: {', '.join(ran) or 'nothing'}.",
+        "alt": figure.alt,
         "image": data_uri(folder / name),
         "data": _data_of(grids, figure.grids),
         "files": [(f"metrics/{file}", links.to(file)) for file in files],

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from stages.paper.claims import Claim, Claims, Tolerance
-from stages.paper.datasets import DATASETS
+from stages.paper.datasets import is_whole
 
 # What ours is where it is not the metric itself, by the kind of the claim.
 OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
@@ -73,9 +73,10 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
     measured = [[one for one in group if one is not None] for group in found]
     flat = [one for group in measured for one in group]
     data = sorted({_data_of(run) for one in flat for run in one.runs} - {""})
-    whole = all(_is_whole(run) for one in flat for run in one.runs)
+    whole = all(is_whole(run) for one in flat for run in one.runs)
+    sizes = {(run.get("dataset"), run.get("train_size")) for one in flat for run in one.runs}
     judgement = None
-    if all(one is not None for group in found for one in group) and (whole or claim.any_size):
+    if all(one is not None for group in found for one in group) and (whole or claim.any_size and len(sizes) == 1):
         judgement = JUDGES[claim.kind](claim, tolerance, measured)
     verdict = "not run" if judgement is None else "reproduced" if judgement.holds else "differs"
     return {
@@ -95,12 +96,6 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
         "data": data,
         "never_reached": judgement is not None and not math.isfinite(judgement.ours),
     }
-
-
-def _is_whole(run: Mapping[str, Any]) -> bool:
-    """Whether a result is on the whole training set that it names; counts of parameters and audits name none."""
-    name = run.get("dataset")
-    return name is None or (name in DATASETS and run.get("train_size") == DATASETS[name].train_size)
 
 
 def _data_of(run: Mapping[str, Any]) -> str:
@@ -214,8 +209,10 @@ def table(verdicts: list[dict[str, Any]]) -> str:
     """The verdicts as a Markdown table, with their intervals in brackets where there are several seeds."""
     lines = ["| claim | paper | ours | verdict |", "| --- | ---: | ---: | --- |"]
     for verdict in verdicts:
-        ours = "never" if verdict["never_reached"] else _shown(verdict["ours"], verdict)
-        if ours and not verdict["never_reached"]:
+        ours = _shown(verdict["ours"], verdict)
+        if verdict["never_reached"]:
+            ours = "never"
+        elif ours:
             ours = OURS.get(verdict["kind"], "") + ours
         if verdict["interval"]:
             ours += f" ({' to '.join(_shown(end, verdict) for end in verdict['interval'])})"

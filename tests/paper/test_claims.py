@@ -123,8 +123,12 @@ def test_times_to_fit_do_not_grow_from_one_that_never_fits_to_another():
 def test_a_part_of_the_training_set_says_nothing_about_the_whole():
     results = tampered("inception", "none", train_size=5000)
     assert verdict(results, "table_1_inception_plain_test")["verdict"] == "not run"
-    assert verdict(results, "figure_1a_true_labels_first")["verdict"] == "reproduced"
-    assert "cifar10, 5,000 images" in verdict(results, "figure_1a_true_labels_first")["data"]
+    # Nor is a run on a part compared with one on the whole, but runs on the same part are with each other.
+    assert verdict(results, "figure_1a_true_labels_first")["verdict"] == "not run"
+    for corruption in results["paper"]["inception"].values():
+        corruption["plain"]["seed-0"]["train_size"] = 5000
+    found = verdict(results, "figure_1a_true_labels_first")
+    assert (found["verdict"], found["data"]) == ("reproduced", ["cifar10, 5,000 images"])
 
 
 def test_a_verdict_says_in_which_arithmetic_where_it_was_not_float32():

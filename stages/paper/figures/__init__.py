@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from stages.paper.datasets import GRIDS
 from stages.paper.figures import curves, levels, tables
 from stages.paper.results import Run, load_runs
 from stages.paper.style import save, style
-
-# The grids that the figures draw on, each a folder of metrics.
-GRIDS = ("paper", "cifar100", "mnist")
 
 Grids = dict[str, list[Run]]
 
@@ -54,8 +52,8 @@ FIGURES = {
         "Epochs until the train accuracy reaches 99.9%, divided by the epochs on true labels with the same seed. Open "
         "marks with an arrow never fitted within their epochs, so their slowdown is larger than drawn. The yellow band "
         "is the range of the paper's curves.",
-        "Line chart: time to fit relative to true labels against the level of label corruption, for Inception, AlexNet "
-        "and MLP 1x512.",
+        "Line chart: time to fit relative to true labels against the level of label corruption, for those of "
+        "Inception, AlexNet and MLP 1x512 that have run.",
         ("paper",),
         levels.figure_1b,
     ),

@@ -39,7 +39,7 @@ def figure_1a(runs: list[Run]) -> Figure:
     axes.plot(
         [], [], color=GREY, marker="v", markeredgecolor="black", linestyle="none", label="0.1 in a later reproduction"
     )
-    return finish(figure, "Figure 1a: Inception's training loss", shown)
+    return finish(figure, "Figure 1a: Inception's training loss", shown, compared=True)
 
 
 def figure_1a_architectures(runs: list[Run]) -> Figure:
@@ -135,7 +135,7 @@ def figure_2b(runs: list[Run]) -> Figure:
     grid[0].fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far")
     grid[0].plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} (table 1)")
     grid[-1].set_xlabel("epoch")
-    return finish(figure, "Figure 2b: batch normalisation and early stopping", shown, columns=2)
+    return finish(figure, "Figure 2b: batch normalisation and early stopping", shown, columns=2, compared=True)
 
 
 def _published_test(arch: str) -> float:

@@ -50,7 +50,7 @@ def figure_1b(runs: list[Run]) -> Figure:
     if without_reference:
         note = f"no fitted run on true labels to compare with: {', '.join(without_reference)}"
         axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
-    return _end(figure, [axes], "Figure 1b: slowdown of fitting corrupted labels", shown)
+    return _end(figure, [axes], "Figure 1b: slowdown of fitting corrupted labels", shown, compared=True)
 
 
 def figure_1c(runs: list[Run]) -> Figure:
@@ -68,7 +68,8 @@ def figure_1c(runs: list[Run]) -> Figure:
     axes.plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} (table 1)")
     axes.axhline(90, color=GREY, linestyle=":", linewidth=1, label="chance")
     axes.set(xlabel="label corruption", ylabel="test error (%)", xlim=(-0.03, 1.03), ylim=(0, 100))
-    return _end(figure, [axes], "Figure 1c: test error against label corruption", [r for s in series for r in s[3]])
+    shown = [run for entry in series for run in entry[3]]
+    return _end(figure, [axes], "Figure 1c: test error against label corruption", shown, compared=True)
 
 
 def time_to_fit(runs: list[Run]) -> Figure:
@@ -144,9 +145,9 @@ def _draw_errors(axes: Axes, entry: Entry, dashed: bool = False) -> None:
     name_series(axes, label, colour, marker, linestyle=line)
 
 
-def _end(figure: Figure, grid: list[Axes], title: str, shown: list[Run]) -> Figure:
+def _end(figure: Figure, grid: list[Axes], title: str, shown: list[Run], compared: bool = False) -> Figure:
     explain_marks(grid[0], shown)
     if not shown:
         for axes in grid:
             not_run(axes)
-    return finish(figure, title, shown)
+    return finish(figure, title, shown, compared=compared)

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stages.paper.datasets import DATASETS
+from stages.paper.datasets import is_whole
 from stages.paper.results import Run, data_note
 from stages.paper.style import NAMES, with_legend
 
@@ -125,18 +125,16 @@ def explain_marks(axes: Axes, runs: Iterable[Run]) -> None:
         axes.plot([], [], color=GREY, marker="x", linestyle="none", label="diverged")
 
 
-def finish(figure: Figure, title: str, runs: Sequence[Run], columns: int = 3, others: str = "") -> Figure:
-    """Title, legend, and notes on which data the runs are from and on what has not run."""
-    named = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
-    compared = any(PAPER_LABEL in label or "reproduction" in label for label in named)
-    others_size = ALL_IMAGES if compared and any(_is_subset(run) for run in runs) else ""
-    return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), others_size, others))), columns)
+def finish(
+    figure: Figure, title: str, runs: Iterable[Run], columns: int = 3, others: str = "", compared: bool = False
+) -> Figure:
+    """Title, legend, and notes on which data the runs are from and on what has not run.
 
-
-def _is_subset(run: Run) -> bool:
-    """Whether a run saw fewer training images than its data set has."""
-    dataset = DATASETS.get(run.metrics.get("dataset", ""))
-    return dataset is not None and run.metrics.get("train_size", dataset.train_size) != dataset.train_size
+    `compared`: numbers of others stand beside ours, which are of all images even where ours are not.
+    """
+    runs = list(runs)
+    all_images = ALL_IMAGES if compared and not all(is_whole(run.metrics) for run in runs) else ""
+    return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), all_images, others))), columns)
 
 
 def arch_name(arch: str) -> str:

@@ -30,7 +30,7 @@ def table_1(runs: list[Run]) -> Figure:
     test.set(xlabel="test accuracy (%)", xlim=(0, 100))
     _zoom(train, [100 * run.metrics["train_accuracy"] for run in shown])
     explain_marks(test, shown)
-    return finish(figure, "Table 1: explicit regularisation", shown)
+    return finish(figure, "Table 1: explicit regularisation", shown, compared=True)
 
 
 def table_4(runs: list[Run]) -> Figure:
@@ -39,7 +39,7 @@ def table_4(runs: list[Run]) -> Figure:
     shown = _rows(axes, runs, TABLE_4, "train")
     _zoom(axes, [100 * run.metrics["train_accuracy"] for run in shown])
     explain_marks(axes, shown)
-    return finish(figure, "Table 4: random labels with regularisers", shown)
+    return finish(figure, "Table 4: random labels with regularisers", shown, compared=True)
 
 
 def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[Run]:
