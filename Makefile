@@ -54,7 +54,7 @@ reference: .venv/installed
 	python -m stages.reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
 
 # What the references show together; later ones count where two have a run.
-REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg
+REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted
 combined: .venv/installed
 	@python -m stages.combine $(REFERENCES) --out combined
 	@python -m stages.claims --metrics combined/metrics --out combined/metrics

@@ -38,7 +38,10 @@ def main() -> None:
         if not is_current(parameters, run, meta, sets):
             print(f"{folder} was made from other parameters or data, so it is left out")
             continue
-        metrics |= {"precision": meta["recipe"]["recipe"]["precision"]}
+        recipe = meta["recipe"]["recipe"]
+        metrics |= {"precision": recipe["precision"]}
+        if recipe["stop_when_fitted"] is not None and metrics["epochs"] < recipe["epochs"]:
+            metrics |= {"ended_when_fitted": True}
         collected[run] = metrics
         insert(summary, run, metrics)
         for name, rows in tables.items():

@@ -31,6 +31,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
         "seed": seed,
         "train_accuracy": 1.0,
         "test_accuracy": test_accuracy,
+        "epochs": 2,
         "epochs_to_fit": None,
         "diverged": False,
     }
@@ -82,6 +83,13 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     assert "mlp_1x512-none-plain-0" in done.stdout.partition("Not run:")[2]
     assert "mlp_1x512-none-plain-1" not in done.stdout.partition("Not run:")[2]
     assert not checkpoint.exists()
+
+
+def test_a_run_that_ended_when_it_fitted_says_so(tmp_path, run_stage, arguments):
+    (tmp_path / "params.yaml").write_text(PARAMETERS.replace("epochs: 2", "epochs: 3\n  stop_when_fitted: 0"))
+    write_run(tmp_path / "runs/mlp_1x512-none-plain-0")
+    assert run_stage("collect", *arguments).returncode == 0
+    assert read_json(tmp_path / "out/summary.json")["mlp_1x512"]["none"]["plain"]["seed-0"]["ended_when_fitted"]
 
 
 def test_nothing_run_yet_is_no_error(tmp_path, run_stage, arguments):

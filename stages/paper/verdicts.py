@@ -48,6 +48,8 @@ class Results:
             node = node[key]
         seeds = [value for key, value in node.items() if key.startswith("seed-")]
         runs = seeds or [node]
+        if any(run.get("ended_when_fitted") and run.get(name, 0) is None for run in runs):
+            return None  # ended before all its epochs, the run cannot tell late from never
         if all(name in run for run in runs):
             return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
         if name == "test_error" and all("test_accuracy" in run for run in runs):

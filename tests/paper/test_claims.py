@@ -106,6 +106,14 @@ def test_what_was_never_reached_is_last_and_said_so():
     assert (found["verdict"], found["never_reached"]) == ("reproduced", True)
 
 
+def test_a_run_that_ended_when_it_fitted_says_nothing_of_what_it_had_not_reached():
+    results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None, ended_when_fitted=True)
+    assert verdict(results, "figure_1a_labels_fits")["verdict"] == "not run"
+    assert verdict(results, "table_1_inception_random_labels_train")["verdict"] == "reproduced"
+    results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None)
+    assert verdict(results, "figure_1a_labels_fits")["verdict"] == "differs"
+
+
 def test_two_that_never_reach_a_loss_are_in_no_order():
     results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None)
     results["paper"]["inception"]["gaussian"]["plain"]["seed-0"]["steps_to_loss_0_1"] = None
