@@ -86,7 +86,7 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
 
 
 def test_a_run_that_ended_when_it_fitted_says_so(tmp_path, run_stage, arguments):
-    (tmp_path / "params.yaml").write_text(PARAMETERS.replace("epochs: 2", "epochs: 3\n  stop_when_fitted: 0"))
+    (tmp_path / "params.yaml").write_text(PARAMETERS.replace("epochs: 2", "epochs: 3, stop_when_fitted: 0"))
     write_run(tmp_path / "runs/mlp_1x512-none-plain-0")
     assert run_stage("collect", *arguments).returncode == 0
     assert read_json(tmp_path / "out/summary.json")["mlp_1x512"]["none"]["plain"]["seed-0"]["ended_when_fitted"]
