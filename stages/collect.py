@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from stages import config
-from stages.collection import forget_checkpoint, insert, table
+from stages.collection import insert, table
 from stages.config import Parameters, PlannedRun
 from stages.data.arrays import fingerprint
 from stages.errors import DataError, run_stage
 from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
 from stages.recipes import description
+from stages.workspace import forget_checkpoints
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
         insert(summary, run, metrics)
         for name, rows in tables.items():
             rows += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
-        forget_checkpoint(folder)
+        forget_checkpoints(folder)
     audits = {name: audit_of(arguments.data / name, sets[name]) for name in sorted(sets)}
     write_json(arguments.out / "summary.json", summary)
     write_json(arguments.out / "audits.json", audits)

@@ -1,13 +1,8 @@
-"""What evaluate and collect write of many runs: one nested summary, one table, and no more checkpoints."""
+"""What evaluate and collect write of many runs: one nested summary, one table."""
 
-from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from stages.config import Parameters, PlannedRun
-from stages.errors import DataError
-from stages.workspace import checkpoints_folder
 
 Metrics = dict[str, Any]
 
@@ -30,16 +25,6 @@ def _path(run: PlannedRun, metrics: Metrics) -> list[str]:
     if run.corruption is None:
         return [run.arch]
     return [part for part in (run.arch, run.corruption, run.variant, f"seed-{metrics['seed']}") if part]
-
-
-def forget_checkpoint(folder: Path) -> None:
-    """Delete the checkpoint of a run that DVC has stored: from here on it would only stand in for a real re-run."""
-    try:
-        with safe_open(folder / "model.safetensors", "np") as file:
-            key = file.metadata()["run"]
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}/model.safetensors cannot be read ({error}); run `dvc repro`") from None
-    (checkpoints_folder() / f"{key}.safetensors").unlink(missing_ok=True)
 
 
 def table(parameters: Parameters, collected: dict[PlannedRun, Metrics]) -> str:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model
 
 from stages import config
-from stages.collection import forget_checkpoint, insert, table
+from stages.collection import insert, table
 from stages.config import Parameters, PlannedRun
 from stages.data.arrays import ImageData, open_dataset
 from stages.engine.device import select_device
@@ -18,6 +18,7 @@ from stages.errors import DataError, run_stage
 from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
 from stages.preparation import network, problem_of
 from stages.recipes import description
+from stages.workspace import forget_checkpoints
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
 ACCURACY_TOLERANCE = 0.002
@@ -52,7 +53,7 @@ def main() -> None:
     for name, rows in tables.items():
         write_csv(arguments.out / f"{name}.csv", rows)
     for run in parameters.planned_runs():
-        forget_checkpoint(arguments.runs / run.name)
+        forget_checkpoints(arguments.runs / run.name)
     text = table(parameters, collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")

@@ -24,7 +24,7 @@ from stages.models import parameter_count
 from stages.preparation import network, problem_of
 from stages.provenance import fingerprint, require_code, training_modules
 from stages.recipes import description, recipe_of
-from stages.workspace import checkpoints_folder, main_copy
+from stages.workspace import checkpoint_file, main_copy
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def train_and_write(params: list[Path], run: PlannedRun, raw: Path, corrupted: P
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with new_folder(out) as folder:
-        (folder / "model.safetensors").write_bytes(save(weights, {"run": key}))
+        (folder / "model.safetensors").write_bytes(save(weights))
         write_json(folder / "metrics.json", metrics)
         write_csv(folder / "curves.csv", outcome.rows)
         write_csv(folder / "steps.csv", outcome.windows)
@@ -84,7 +84,7 @@ def followed_training(
     Raises Interrupted, after the state was saved, when a signal came.
     """
     recipe = recipe_of(parameters, arch)
-    checkpoint = checkpoints_folder() / f"{key}.safetensors"
+    checkpoint = checkpoint_file(out, key)
     bar = ProgressBar(out.as_posix(), recipe.epochs * -(-len(problem.train_labels) // recipe.batch_size))
     settings, live = parameters.train, main_copy() / "live" / out
     watching = [bar, *followers(settings.live, settings.mirror, out.as_posix(), live, description(parameters, arch))]

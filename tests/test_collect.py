@@ -64,7 +64,7 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     write_run(tmp_path / "runs/mlp_1x512-none-plain-1", seed=1)
     write_run(tmp_path / "runs/mlp_1x512-labels-0.5-weight_decay-0", "labels", 0.5)
     write_run(tmp_path / "runs/mlp_1x512-labels-0.9-plain-0", "labels", 0.9)  # of an older grid
-    checkpoint = tmp_path / "checkpoints/mlp_1x512-none-plain-1-key.safetensors"
+    checkpoint = tmp_path / "checkpoints/runs-mlp_1x512-none-plain-1@key.safetensors"
     checkpoint.parent.mkdir()
     checkpoint.touch()
     done = run_stage("collect", *arguments)
