@@ -38,7 +38,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
     write_json(folder / "metrics.json", metrics)
     write_csv(folder / "curves.csv", [{"epoch": 1, "train_accuracy": 0.5}, {"epoch": 2, "train_accuracy": 1.0}])
     write_csv(folder / "steps.csv", [{"step": 1, "loss": 2.3}])
-    save_file({"w": np.zeros(1)}, folder / "model.safetensors", {"run": f"{folder.name}-key"})
+    save_file({"w": np.zeros(1)}, folder / "model.safetensors")
     root, (arch, *corruption, variant, number) = folder.parents[1], folder.name.split("-")
     run = PlannedRun(arch, "-".join(corruption), variant, int(number))
     data = root / "sets" / run.corruption
