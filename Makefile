@@ -12,10 +12,10 @@ repro: .venv/installed
 	dvc repro
 
 paper: budget
-	python -m stages.run --jobs $(JOBS) paper/dvc.yaml
+	python -m tools.run --jobs $(JOBS) paper/dvc.yaml
 
 budget: .venv/installed
-	@python -m stages.budget --sets paper/cifar10.yaml:runs/paper paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
+	@python -m tools.budget --sets paper/cifar10.yaml:runs/paper paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
 
 # From whatever has run so far, without DVC, which would run the rest first.
 report: .venv/installed
@@ -25,7 +25,7 @@ report: .venv/installed
 	@for data in digits mnist cifar10; do test ! -d runs/theory/$$data || \
 	{ python -m stages.collect_theory --params theory/$$data.yaml --runs runs/theory/$$data --out metrics/theory/$$data && \
 	python -m stages.plot_theory --metrics metrics/theory/$$data --out plots/theory/$$data; } || exit; done
-	@python -m stages.parameters --out metrics/parameters.json > /dev/null
+	@python -m stages.count_parameters --out metrics/parameters.json > /dev/null
 	@python -m stages.claims --out metrics
 	@python -m stages.plot_paper --metrics metrics --out plots/paper
 	@python -m stages.report
@@ -43,20 +43,20 @@ lint: .venv/installed
 	ruff format --check . && ruff check . && mypy
 
 check: .venv/installed
-	python -m stages.check --summary demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
+	python -m tools.check --summary demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
 
 # Of the paper's grid: what has run here against another machine's results, and a reference of what has run here.
 check-paper: .venv/installed
-	python -m stages.check --summary metrics/paper/summary.json --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
+	python -m tools.check --summary metrics/paper/summary.json --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
 	--reference reference/$(or $(NAME),2-core-amx/cifar10-jpeg)
 
 reference: .venv/installed
-	python -m stages.reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
+	python -m tools.record_reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
 
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted
 combined: .venv/installed
-	@python -m stages.combine $(REFERENCES) --out combined
+	@python -m tools.combine $(REFERENCES) --out combined
 	@python -m stages.claims --metrics combined/metrics --out combined/metrics
 	@python -m stages.plot_paper --metrics combined/metrics --out combined/plots/paper
 	@for folder in combined/metrics/theory/*; do test ! -d $$folder || \
@@ -73,7 +73,7 @@ inputs: .venv/installed
 	python -m tests.faults.inputs
 
 verify: .venv/installed
-	python -m stages.verify
+	python -m tools.verify
 
 bench: .venv/installed
 	python -m benchmarks.throughput

@@ -1,7 +1,7 @@
 """What DVC and the runner cost: seconds per stage that does nothing, and the gain where stages take their time.
 
 `python -m benchmarks.dvc_overhead` makes temporary repositories of trivial stages, runs them serially with `dvc repro`
-and side by side with `stages.run`, and writes a Markdown table to benchmarks/results/. CPU seconds are those of all
+and side by side with `tools.run`, and writes a Markdown table to benchmarks/results/. CPU seconds are those of all
 processes together; where other work keeps the machine busy they hold, and wall-clock seconds do not.
 """
 
@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.files import write_text
-from stages.parallel.machine import available_cores
+from rethinking.core.files import write_text
+from rethinking.parallel.machine import available_cores
 
 DVC = (sys.executable, "-m", "dvc")
-RUNNER = (sys.executable, "-m", "stages.run")
+RUNNER = (sys.executable, "-m", "tools.run")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -88,7 +88,7 @@ def trivial(stages: int, files: int, wide: list[int]) -> list[Cost]:
                 found += [
                     measure(Path(folder), "dvc status", *DVC, "status", "--quiet"),
                     measure(Path(folder), "dvc repro, nothing to do", *DVC, "repro", *targets),
-                    measure(Path(folder), "stages.run, nothing to do", *RUNNER, *targets),
+                    measure(Path(folder), "tools.run, nothing to do", *RUNNER, *targets),
                 ]
     return found
 
@@ -106,7 +106,7 @@ def timed(folder: Path, jobs: int, targets: list[str]) -> Cost:
     """`dvc repro` for one job, the runner for more."""
     if jobs == 1:
         return measure(folder, "dvc repro", *DVC, "repro", *targets)
-    return measure(folder, f"stages.run --jobs {jobs}", *RUNNER, "--jobs", str(jobs), *targets)
+    return measure(folder, f"tools.run --jobs {jobs}", *RUNNER, "--jobs", str(jobs), *targets)
 
 
 def repository(folder: Path, stages: int, files: int, command: str) -> list[str]:
@@ -149,7 +149,7 @@ def on_ray(stages: int, command: str, jobs: str) -> Cost:
                 subprocess.run([*git, "clone", "--quiet", str(driver), str(folder / node)], check=True)
                 nodes.append(start_node(folder / node, (int(jobs) + 1) // 2, "--address=127.0.0.1:7397"))
             os.environ["RAY_ADDRESS"] = "127.0.0.1:7397"
-            label = f"stages.run --engine ray --jobs {jobs}, two nodes"
+            label = f"tools.run --engine ray --jobs {jobs}, two nodes"
             return measure(driver, label, *RUNNER, "--engine", "ray", "--jobs", jobs, *targets)
         finally:
             for process in nodes:

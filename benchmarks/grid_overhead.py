@@ -15,8 +15,8 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from benchmarks.dvc_overhead import DVC, ROOT, RUNNER, measure
-from stages.files import write_text
-from stages.parallel.machine import available_cores
+from rethinking.core.files import write_text
+from rethinking.parallel.machine import available_cores
 
 PIPELINES = ("theory/dvc.yaml", "paper/dvc.yaml")  # the grid's claims are judged on the theory too
 FILES_OF_A_RUN = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv", "meta.json")
@@ -53,7 +53,7 @@ def main() -> None:
         for label, command in (
             ("`dvc repro paper/dvc.yaml`, nothing to do", (*DVC, "repro", "paper/dvc.yaml")),
             ("`dvc status paper/dvc.yaml`", (*DVC, "status", "--quiet", "paper/dvc.yaml")),
-            ("`stages.run paper/dvc.yaml`, nothing to do", (*RUNNER, "paper/dvc.yaml")),
+            ("`tools.run paper/dvc.yaml`, nothing to do", (*RUNNER, "paper/dvc.yaml")),
             ("`dvc commit` of one run", (*DVC, "commit", "--quiet", "--force", ONE_RUN)),
             ("`dvc --version`, to start it", (*DVC, "--version")),
         ):

@@ -12,12 +12,13 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from stages import models, registry
-from stages.data.preprocessing import network_inputs
-from stages.engine.problem import Problem
-from stages.engine.recipe import Recipe
-from stages.engine.step import TrainingStep
-from stages.models.alexnet import ResponseNorm
+from rethinking.core import registry
+from rethinking.models.alexnet import ResponseNorm
+from rethinking.models.parts import network as models
+from rethinking.training.preprocessing import network_inputs
+from rethinking.training.problem import Problem
+from rethinking.training.recipe import Recipe
+from rethinking.training.step import TrainingStep
 
 BATCH = 128
 CLASSES = 10

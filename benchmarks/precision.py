@@ -16,8 +16,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.stage import run_stage
-from stages import config
-from stages.files import write_text
+from rethinking.core import config
+from rethinking.core.files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PRECISIONS = ("float32", "bf16")

@@ -1,6 +1,6 @@
 """Several seeds of one configuration at once: one process on all cores against a process on each core.
 
-`python -m benchmarks.side_by_side` prints images per second, of all processes together: what `stages.run --jobs` gains
+`python -m benchmarks.side_by_side` prints images per second, of all processes together: what `tools.run --jobs` gains
 with OMP_NUM_THREADS=1 where a grid has more runs than the machine has cores.
 """
 
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from stages.parallel.machine import available_cores
+from rethinking.parallel.machine import available_cores
 
 ROUNDS = 3
 
@@ -43,7 +43,7 @@ def together(arch: str, seconds: float, processes: int, threads: int) -> float:
     command = [sys.executable, "-m", "benchmarks.side_by_side", "--alone", "--archs", arch, "--seconds", str(seconds)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if processes > 1:
-        environment["OMP_WAIT_POLICY"] = "PASSIVE"  # as stages.run has it; alone, threads that spin are faster
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"  # as tools.run has it; alone, threads that spin are faster
     started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     return sum(float(process.communicate()[0]) for process in started)
 
@@ -51,8 +51,8 @@ def together(arch: str, seconds: float, processes: int, threads: int) -> float:
 def rate(arch: str, seconds: float) -> float:
     """Images per second of the engine's step in this process."""
     from benchmarks import loops
-    from stages import config
-    from stages.engine.device import select_device
+    from rethinking.core import config
+    from rethinking.training.device import select_device
 
     device, size = select_device("cpu", True), config.load(Path("params.yaml")).input_size(arch)
     problem = loops.resident_problem(*loops.images_and_labels(5000), size, device)

@@ -21,12 +21,13 @@ import torch
 
 from benchmarks import goals, limits, loops
 from benchmarks.stage import run_stage
-from stages import config, models
-from stages.engine.device import select_device
-from stages.engine.evaluation import predict_all
-from stages.environment import processor_name
-from stages.files import write_json, write_text
-from stages.parameters import ARCHS
+from rethinking.core import config
+from rethinking.core.files import write_json, write_text
+from rethinking.models.parts import network as models
+from rethinking.parallel.environment import processor_name
+from rethinking.training.device import select_device
+from rethinking.training.evaluation import predict_all
+from stages.count_parameters import ARCHS
 
 COLUMNS = {
     "common": "common loop (a)",

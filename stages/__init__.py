@@ -1,1 +1,1 @@
-"""The stages of the reproduction of Zhang et al. 2017, one entry module each, and the library they call."""
+"""The boxes of `dvc dag`, one module each: arguments in, artefacts out; the work is done by rethinking/."""

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages.errors import UsageError, run_stage
-from stages.files import read_mapping, write_json, write_text
-from stages.paper.claims import load_claims
-from stages.paper.datasets import GRIDS
-from stages.paper.verdicts import Results, judge, table
+from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.files import read_mapping, write_json, write_text
+from rethinking.paper.claims import load_claims
+from rethinking.paper.names import GRIDS
+from rethinking.paper.verdicts import Results, judge, table
 
 THEORY = ("digits", "mnist", "cifar10")
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from stages import config
-from stages.collection import insert, table
-from stages.config import Parameters, PlannedRun
-from stages.data.arrays import fingerprint
-from stages.errors import DataError, run_stage
-from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
-from stages.recipes import description
-from stages.workspace import forget_checkpoints
+from rethinking.core import config
+from rethinking.core.arrays import fingerprint
+from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.errors import DataError, run_stage
+from rethinking.core.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
+from rethinking.core.workspace import forget_checkpoints
+from rethinking.results.summary import insert
+from rethinking.results.table import table
+from rethinking.training.recipe import description
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages import config_theory
-from stages.errors import run_stage
-from stages.files import read_csv, read_json, read_sealed, write_csv, write_json
+from rethinking.core.errors import run_stage
+from rethinking.core.files import read_csv, read_json, read_sealed, write_csv, write_json
+from rethinking.theory.common import config as config_theory
 
 TABLES = {"expressivity": ["conditioning"], "minimum_norm": ["distances", "interpolants", "random_signs"]}
 

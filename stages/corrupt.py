@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from stages import config, registry
-from stages.data.arrays import open_dataset, raw_fingerprint, save_arrays
-from stages.data.corruptions import Request
-from stages.errors import DataError, UsageError, run_stage
-from stages.files import new_folder, read_json, write_json
+from rethinking.core import config, registry
+from rethinking.core.arrays import open_dataset, raw_fingerprint, save_arrays
+from rethinking.core.errors import DataError, UsageError, run_stage
+from rethinking.core.files import new_folder, read_json, write_json
+from rethinking.corruptions.common.request import Request
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         raise UsageError(
             f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide"
         )
-    module = registry.load("data/corruptions", corruption.kind, "corrupt.kind")
+    module = registry.load("corruptions", corruption.kind, "corrupt.kind")
     has_level = getattr(module, "HAS_LEVEL", False)
     if arguments.name and "-" in arguments.name and not has_level:
         raise UsageError(f"grid.corruptions: '{arguments.name}' has a level, which {corruption.kind} does not take")

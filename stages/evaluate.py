@@ -8,17 +8,18 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 
-from stages import config
-from stages.collection import insert, table
-from stages.config import Parameters, PlannedRun
-from stages.data.arrays import ImageData, open_dataset
-from stages.engine.device import select_device
-from stages.engine.evaluation import per_class_accuracy, predict_all, scores
-from stages.errors import DataError, run_stage
-from stages.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
-from stages.preparation import network, problem_of
-from stages.recipes import description
-from stages.workspace import forget_checkpoints
+from rethinking.core import config
+from rethinking.core.arrays import ImageData, open_dataset
+from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.errors import DataError, run_stage
+from rethinking.core.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
+from rethinking.core.workspace import forget_checkpoints
+from rethinking.results.summary import insert
+from rethinking.results.table import table
+from rethinking.training.device import select_device
+from rethinking.training.evaluation import per_class_accuracy, predict_all, scores
+from rethinking.training.problem import network, problem_of
+from rethinking.training.recipe import description
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
 ACCURACY_TOLERANCE = 0.002

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from stages import config_theory
-from stages.data.arrays import open_dataset
-from stages.errors import UsageError, run_stage
-from stages.files import new_folder, seal, write_csv, write_json
-from stages.theory.device import exact_device
-from stages.theory.expressivity import (
+from rethinking.core.arrays import open_dataset
+from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.files import new_folder, seal, write_csv, write_json
+from rethinking.theory.common import config as config_theory
+from rethinking.theory.common.device import exact_device
+from rethinking.theory.expressivity import (
     DeepNetwork,
     TwoLayerNetwork,
     condition_number,

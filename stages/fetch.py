@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from stages import config, registry
-from stages.data.arrays import save_arrays
-from stages.data.filetree import fingerprint
-from stages.errors import run_stage
-from stages.files import new_folder
-from stages.workspace import downloads_folder
+from rethinking.core import config, registry
+from rethinking.core.arrays import save_arrays
+from rethinking.core.errors import run_stage
+from rethinking.core.files import new_folder
+from rethinking.core.workspace import downloads_folder
+from rethinking.sources.common.archives import fingerprint
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = config.load(*arguments.params).dataset
 
-    source = registry.load("data/sources", dataset.name, "dataset.name")
+    source = registry.load("sources", dataset.name, "dataset.name")
     whole = source.read(dataset.source, downloads_folder())
     raw = whole.subset(dataset.train_size, dataset.test_size, dataset.seed)
 

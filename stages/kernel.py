@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages import config_theory
-from stages.data.arrays import ImageData, open_dataset
-from stages.errors import UsageError, run_stage
-from stages.files import new_folder, seal, write_csv, write_json
-from stages.registry import did_you_mean
-from stages.theory.device import exact_device
-from stages.theory.distances import Stored, accumulate, of_pixels
-from stages.theory.features import GaborBank, RandomPatches, channels_first
-from stages.theory.kernel import Kernel, Trial, best, error_rate, interpolate, one_hot, search, squared_norms
+from rethinking.core.arrays import ImageData, open_dataset
+from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.files import new_folder, seal, write_csv, write_json
+from rethinking.core.registry import did_you_mean
+from rethinking.theory.common import config as config_theory
+from rethinking.theory.common.device import exact_device
+from rethinking.theory.common.points import error_rate, one_hot
+from rethinking.theory.kernels.distances import Stored, accumulate, of_pixels
+from rethinking.theory.kernels.features import GaborBank, RandomPatches, channels_first
+from rethinking.theory.kernels.solve import Kernel, Trial, best, interpolate, search, squared_norms
 
 
 def main() -> None:

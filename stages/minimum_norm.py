@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages import config_theory
-from stages.data.arrays import open_dataset
-from stages.errors import UsageError, run_stage
-from stages.files import new_folder, seal, write_csv, write_json
-from stages.theory.features import pixels
-from stages.theory.kernel import error_rate, one_hot
-from stages.theory.minimum_norm import (
+from rethinking.core.arrays import open_dataset
+from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.files import new_folder, seal, write_csv, write_json
+from rethinking.theory.common import config as config_theory
+from rethinking.theory.common.points import error_rate, one_hot, pixels
+from rethinking.theory.minimum_norm import (
     draw_cosines,
     fit_random_signs,
     gradient_descent,

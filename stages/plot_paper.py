@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from stages.errors import run_stage
-from stages.paper.figures import draw_all, load_grids
+from rethinking.core.errors import run_stage
+from rethinking.figures.paper import draw_all, load_grids
 
 
 def main() -> None:

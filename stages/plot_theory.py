@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from stages.errors import run_stage
-from stages.files import read_csv, read_json
-from stages.paper.style import save, style
-from stages.paper.theory_figures import expressivity, kernels, minimum_norm, random_signs
+from rethinking.core.errors import run_stage
+from rethinking.core.files import read_csv, read_json
+from rethinking.figures.style import save, style
+from rethinking.figures.theory import expressivity, kernels, minimum_norm, random_signs
 
 
 def main() -> None:

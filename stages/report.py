@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from stages.config import Paper
-from stages.errors import UsageError, run_stage
-from stages.files import write_text
-from stages.paper.page import build_page
+from rethinking.core.config import Paper
+from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.files import write_text
+from rethinking.report.page import build_page
 
 
 def main() -> None:

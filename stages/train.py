@@ -2,29 +2,26 @@
 
 import argparse
 import signal
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save
 from torch import nn
 
-from stages import config
-from stages.config import Parameters, PlannedRun
-from stages.data.arrays import open_dataset
-from stages.engine.device import select_device
-from stages.engine.problem import Problem
-from stages.engine.training import Outcome, Stopped, summarise, train
-from stages.errors import DataError, Interrupted, run_stage
-from stages.files import new_folder, seal, write_csv, write_json
-from stages.interrupts import StopFlag
-from stages.live import ProgressBar, followers
-from stages.models import parameter_count
-from stages.preparation import network, problem_of
-from stages.provenance import fingerprint, require_code, training_modules
-from stages.recipes import description, recipe_of
-from stages.workspace import checkpoint_file, main_copy
+from rethinking.core import config
+from rethinking.core.arrays import open_dataset
+from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.errors import DataError, Interrupted, run_stage
+from rethinking.core.files import new_folder, seal, write_csv, write_json
+from rethinking.core.interrupts import StopFlag
+from rethinking.core.workspace import checkpoint_file, main_copy
+from rethinking.models.parts.network import parameter_count
+from rethinking.training.device import select_device
+from rethinking.training.live import ProgressBar, followers
+from rethinking.training.loop import Outcome, Stopped, summarise, train
+from rethinking.training.problem import Problem, network, problem_of
+from rethinking.training.recipe import description, recipe_of
+from rethinking.training.run_key import run_key
 
 
 def main() -> None:
@@ -36,11 +33,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="instead of train.seed")
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--code", type=Path, help="what stage code wrote of the architecture, where DVC depends on it")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    if arguments.code:
-        require_code(arguments.code, arguments.arch)
     run = PlannedRun(arguments.arch, variant=arguments.variant, seed=arguments.seed)
     with StopFlag() as stop:
         train_and_write(arguments.params, run, arguments.raw, arguments.data, arguments.out, stop)
@@ -101,12 +95,6 @@ def followed_training(
     finally:
         for follower in watching:
             follower.close()
-
-
-def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: torch.device) -> str:
-    """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
-    inputs = {"run": description(parameters, arch), "data": data_fingerprint, "device": device.type}
-    return fingerprint(training_modules(arch), **inputs, versions=[torch.__version__, version("timm")])
 
 
 if __name__ == "__main__":

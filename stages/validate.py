@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from stages import config, config_theory
-from stages.errors import run_stage
-from stages.files import write_text
+from rethinking.core import config
+from rethinking.core.errors import run_stage
+from rethinking.core.files import write_text
+from rethinking.theory.common import config as config_theory
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from stages import provenance
-from stages.files import sha256
+from rethinking.core.files import sha256
+from tests import imports
 from tests.stage_processes import ROOT, StageProcess
 
 
@@ -222,7 +222,7 @@ def resolved_stages(copy: Copy) -> list[ResolvedStage]:
         return Path(path).relative_to(copy.folder).as_posix()
 
     with Repo(str(copy.folder), config=config) as repo:
-        stages = [
+        return [
             ResolvedStage(
                 pipeline=stage.path_in_repo,
                 name=stage.name,
@@ -232,18 +232,12 @@ def resolved_stages(copy: Copy) -> list[ResolvedStage]:
             )
             for stage in repo.index.stages
         ]
-    # A run of the paper's grid depends on what stage `code` writes of its architecture, and through it on those files.
-    behind = {stage.option("--out"): stage.deps for stage in stages if stage.entry == "stages.code"}
-    return [
-        replace(stage, deps=[*stage.deps, *(file for dep in stage.deps for file in behind.get(dep, ()))])
-        for stage in stages
-    ]
 
 
 @functools.cache
 def source_files(*modules: str) -> list[str]:
-    """`provenance.source_files` for a tree that does not change, once for the same modules."""
-    return provenance.source_files(*modules)
+    """`imports.source_files` of a tree that does not change, once for the same modules."""
+    return imports.source_files(*modules)
 
 
 def modules_by_name(stage: ResolvedStage, params: dict[str, Any]) -> list[str]:
@@ -254,11 +248,11 @@ def modules_by_name(stage: ResolvedStage, params: dict[str, Any]) -> list[str]:
     arch, grid_name = stage.option("--arch"), stage.option("--name")
     names = {
         "models": lambda: [arch] if arch else params["train"]["archs"],
-        "data/sources": lambda: [params["dataset"]["name"]],
-        "data/corruptions": lambda: [grid_name.partition("-")[0] if grid_name else params["corrupt"]["kind"]],
+        "sources": lambda: [params["dataset"]["name"]],
+        "corruptions": lambda: [grid_name.partition("-")[0] if grid_name else params["corrupt"]["kind"]],
     }
     packages = loaded_packages(stage.entry)
-    return [f"stages.{package}.{name}".replace("/", ".") for package in packages for name in names[package]()]
+    return [f"rethinking.{package}.{name}".replace("/", ".") for package in packages for name in names[package]()]
 
 
 @functools.cache

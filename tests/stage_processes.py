@@ -20,7 +20,7 @@ _context.set_forkserver_preload(["torch"])
 
 
 class StageProcess:
-    """`python -m stages.NAME ARGUMENTS` in a folder, with the methods of subprocess.Popen that the tests use."""
+    """`python -m stages.NAME ARGUMENTS` in a folder, or another module by its full name, as subprocess.Popen would."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class StageProcess:
     ):
         self._folder = tempfile.TemporaryDirectory()
         self._logs = [Path(self._folder.name) / stream for stream in ("stdout", "stderr")]
-        words = [f"stages.{name}", *map(str, arguments)]
+        words = [name if "." in name else f"stages.{name}", *map(str, arguments)]
         started = (words, folder or Path.cwd(), code, dict(environment), self._logs, max_file_bytes)
         self._process = _context.Process(target=_run, args=started)
         self._process.start()

@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_table_of_results_is_that_of_the_claims(run_stage):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     references = re.search(r"^REFERENCES \?= (.+)$", makefile, re.MULTILINE)[1].split()
-    assert run_stage("combine", *(ROOT / folder for folder in references), "--out", "combined").returncode == 0
+    assert run_stage("tools.combine", *(ROOT / folder for folder in references), "--out", "combined").returncode == 0
     done = run_stage("claims", "--claims", ROOT / "paper/claims.yaml", "--metrics", "combined/metrics")
     measured = [line for line in done.stdout.splitlines() if line.startswith("|") and "not run" not in line]
     assert len(measured) > 10

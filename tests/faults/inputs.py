@@ -28,9 +28,9 @@ import numpy as np
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
-from stages.files import read_json, seal
-from tests.data.archives import encode, image_files, noise, write_folder, write_tar, write_zip
+from rethinking.core.files import read_json, seal
 from tests.faults.tables import quoted
+from tests.sources.archives import encode, image_files, noise, write_folder, write_tar, write_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 1024

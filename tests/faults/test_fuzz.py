@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
 
-from stages import config, config_theory
-from stages.data.arrays import open_dataset, save_arrays
-from stages.data.sources import cifar10, imagefolder, mnist
-from stages.errors import DataError, UsageError
-from stages.paper.claims import load_claims
+from rethinking.core import config
+from rethinking.core.arrays import open_dataset, save_arrays
+from rethinking.core.errors import DataError, UsageError
+from rethinking.paper.claims import load_claims
+from rethinking.sources import cifar10, imagefolder, mnist
+from rethinking.theory.common import config as config_theory
 from tests.conftest import ROOT
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)

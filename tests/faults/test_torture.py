@@ -7,11 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
-from stages.files import new_file, new_folder
+from rethinking.core.files import new_file, new_folder
 from tests.conftest import ROOT
 from tests.faults.disturbed import LOCK, cut_short
 from tests.faults.torture import Bench, damaged, full_disk
@@ -59,31 +58,36 @@ def test_a_stage_ends_without_a_result_when_its_dvc_is_killed(tmp_path, run_stag
     assert not list(tmp_path.rglob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "stages/data/sources/digits.py", "stages/plot.py"])
-def test_an_edit_while_a_stage_runs_under_dvc_is_an_error_where_the_stage_read_the_file(tmp_path, name):
-    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+@pytest.mark.parametrize(
+    ("name", "edited"),
+    [("params.yaml", True), ("rethinking/sources/digits.py", True), ("stages/plot.py", False)],
+    ids=["parameters", "code that was loaded", "code that was not"],
+)
+def test_an_edit_while_a_stage_runs_under_dvc_is_an_error_where_the_stage_read_the_file(tmp_path, name, edited):
+    for folder in ("stages", "rethinking"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "params.yaml").write_text(PARAMS)
+    began = "import runpy, sys; from rethinking.core import errors; print('began', flush=True); input(); "
+    began += "sys.argv[1:] = ['--out', 'raw']; runpy.run_module('stages.fetch', run_name='__main__')"
     process = subprocess.Popen(
-        [sys.executable, "-m", "stages.fetch", "--out", "raw"],
+        [sys.executable, "-c", began],
         cwd=tmp_path,
         env=under_dvc(tmp_path, tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(0.1)
-    (tmp_path / "before").write_bytes((tmp_path / name).read_bytes())
-    os.replace(tmp_path / "before", tmp_path / name)
-    _, said = process.communicate()
-    if name == "stages/plot.py":
-        assert process.returncode == 0
-    else:
-        assert process.returncode == 1
-        assert f"{name} was edited while this stage ran; run `dvc repro` again" in said
+    assert process.stdout.readline() == "began\n"
+    (tmp_path / name).write_text((tmp_path / name).read_text() + "# an edit\n")
+    _, said = process.communicate("\n")
+    assert process.returncode == (1 if edited else 0)
+    assert (f"{name} was edited while this stage ran; run `dvc repro` again" in said) == edited
 
 
 @pytest.mark.parametrize("new", [new_file, new_folder])
 def test_what_a_killed_process_was_writing_is_removed_by_the_next(tmp_path, new):
-    killed = f"import sys; from pathlib import Path; from stages.files import {new.__name__} as new\n"
+    killed = f"import sys; from pathlib import Path; from rethinking.core.files import {new.__name__} as new\n"
     killed += "with new(Path('out/result')) as partial:\n"
     killed += (
         " (partial if partial.exists() else partial.parent / partial.name).exists() or partial.write_text('half')\n"
@@ -125,10 +129,10 @@ def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, 
     objects = sorted(path for path in (tmp_path / ".dvc/cache/files/md5").rglob("*") if path.is_file())
     assert len(objects) == 3
     (objects[0].parent / ".half.tmp").write_text("what DVC is just writing")
-    assert "0 damaged" in run_stage("verify").stdout
+    assert "0 damaged" in run_stage("tools.verify").stdout
     objects[1].chmod(0o644)
     objects[1].write_text("tow")
-    assert f"damaged, deleted: {objects[1]}" in run_stage("verify").stdout
+    assert f"damaged, deleted: {objects[1]}" in run_stage("tools.verify").stdout
     assert [path.exists() for path in objects] == [True, False, True]
     assert (objects[0].parent / ".half.tmp").exists()
 
@@ -149,6 +153,6 @@ def test_verify_deletes_the_list_that_dvc_makes_of_a_damaged_list_of_files(tmp_p
     shutil.rmtree(tmp_path / "out")
     subprocess.run([*dvc, "repro"], **run)
     assert (tmp_path / "out/owt").exists(), "DVC checks its lists by now"
-    assert "2 damaged" in run_stage("verify").stdout
+    assert "2 damaged" in run_stage("tools.verify").stdout
     subprocess.run([*dvc, "repro"], **run)
     assert (tmp_path / "out/two").read_text() == "two"

@@ -43,7 +43,7 @@ from tests.faults.tables import quoted
 RECOVERIES = {
     "dvc.lock": f"rm {LOCK}",
     "rwlock": "rm .dvc/tmp/rwlock",
-    "cache": f"{sys.executable} -m stages.verify",
+    "cache": f"{sys.executable} -m tools.verify",
 }
 MOST_RECOVERIES = 4
 
@@ -55,8 +55,8 @@ OTHER_PARAMETERS = {
     "archs.mlp_1x512.lr": 0.02,
 }
 OTHER_CODE = {
-    "stages/data/streams.py": ("np.random.default_rng([seed", "np.random.default_rng([seed + 1"),
-    "stages/engine/recipe.py": ("return self.lr *", "return self.lr * 0.5 *"),
+    "rethinking/core/streams.py": ("np.random.default_rng([seed", "np.random.default_rng([seed + 1"),
+    "rethinking/training/recipe.py": ("return self.lr *", "return self.lr * 0.5 *"),
 }
 
 

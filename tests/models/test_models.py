@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from stages import models, registry
-from stages.models._layers import ShiftedBatchNorm
-from stages.models.alexnet import ResponseNorm
+from rethinking.core import registry
+from rethinking.models.alexnet import ResponseNorm
+from rethinking.models.parts import network as models
+from rethinking.models.parts.inception import ShiftedBatchNorm
 
 PAPER_COUNTS = {
     "inception": 1_649_402,
@@ -105,8 +106,8 @@ def test_shifted_batch_norm_is_batch_norm_with_its_scale_held_at_one():
 
 
 def test_an_unknown_timm_model_is_named():
-    from stages.errors import UsageError
-    from stages.models.timm import adapted
+    from rethinking.core.errors import UsageError
+    from rethinking.models.parts.from_timm import adapted
 
     with pytest.raises(UsageError, match="timm has no model 'resnet_of_my_own'"):
         adapted("resnet_of_my_own", (3, 32, 32), 10, 0.0)

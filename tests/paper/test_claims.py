@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import UsageError
-from stages.files import write_json
-from stages.paper.claims import load_claims
-from stages.paper.verdicts import Results, interval_of_mean, judge
+from rethinking.core.errors import UsageError
+from rethinking.core.files import write_json
+from rethinking.paper.claims import load_claims
+from rethinking.paper.verdicts import Results, interval_of_mean, judge
 
 CLAIMS = load_claims(Path(__file__).parents[2] / "paper/claims.yaml")
 BY_ID = {claim.id: claim for claim in CLAIMS.claims}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from stages.paper.claims import load_claims
-from stages.paper.datasets import DATASETS
-from stages.paper.verdicts import Results, judge
+from rethinking.paper.claims import load_claims
+from rethinking.paper.names import DATASETS
+from rethinking.paper.verdicts import Results, judge
 from tests.conftest import ROOT
 
 CLAIMS = load_claims(ROOT / "paper/claims.yaml")

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from stages.parallel.machine import Machine, Share
+from rethinking.parallel.machine import Machine, Share
 
 
 def test_stages_go_to_the_gpus_in_turn_and_each_gpu_is_given_back():

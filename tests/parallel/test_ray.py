@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from safetensors import safe_open
 
 from tests.pipeline_helpers import ROOT, Copy, environment, errors, wait_until
-from tests.test_run import COUNTER, account, lock, runner, started
+from tests.tools.test_run import COUNTER, account, lock, runner, started
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs requirements-ray.txt")
 
@@ -183,7 +183,7 @@ def cluster(tmp_path_factory):
 
 def test_without_ray_a_sentence_says_what_to_install(tmp_path):
     program = "import runpy, sys; sys.modules['ray'] = None; sys.argv[1:] = ['--engine', 'ray']; "
-    program += "runpy.run_module('stages.run', run_name='__main__')"
+    program += "runpy.run_module('tools.run', run_name='__main__')"
     (message,) = errors(Copy(ROOT).run(sys.executable, "-c", program, succeeds=False))
     assert message == "--engine ray: Ray is not installed; run `pip install -r requirements-ray.txt`"
 

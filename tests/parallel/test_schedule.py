@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.parallel.graph import Stage
-from stages.parallel.schedule import FINISHED, Schedule, State
+from rethinking.parallel.graph import Stage
+from rethinking.parallel.schedule import FINISHED, Schedule, State
 
 
 def stage(name, *needs):

@@ -1,8 +1,8 @@
 """The runner notes how long stages took, and only of those that it ran."""
 
-from stages.parallel import times
-from stages.parallel.pool import Ended
-from stages.parallel.schedule import State
+from rethinking.parallel import times
+from rethinking.parallel.pool import Ended
+from rethinking.parallel.schedule import State
 
 
 def test_a_stage_that_was_stopped_takes_the_time_of_both_starts(tmp_path, monkeypatch):

@@ -5,11 +5,11 @@ import io
 import pytest
 from tqdm import tqdm
 
-from stages.live import ProgressBar
-from stages.parallel.graph import Stage
-from stages.parallel.pool import Ended
-from stages.parallel.schedule import Schedule, State
-from stages.parallel.view import View, duration, readable
+from rethinking.parallel.graph import Stage
+from rethinking.parallel.pool import Ended
+from rethinking.parallel.schedule import Schedule, State
+from rethinking.parallel.view import View, duration, readable
+from rethinking.training.live import ProgressBar
 
 
 def test_the_training_bar_is_shown_as_share_time_left_epoch_and_loss(capsys):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.errors import DataError
-from stages.theory.expressivity import (
+from rethinking.core.errors import DataError
+from rethinking.theory.expressivity import (
     DeepNetwork,
     TwoLayerNetwork,
     condition_number,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.errors import DataError
-from stages.theory import features
-from stages.theory.features import NOISE, GaborBank, RandomPatches, channels_first
+from rethinking.core.errors import DataError
+from rethinking.theory.kernels import features
+from rethinking.theory.kernels.features import NOISE, GaborBank, RandomPatches, channels_first
 
 CPU = torch.device("cpu")
 PATCHES = RandomPatches(

@@ -5,18 +5,17 @@ import pytest
 import torch
 from sklearn.kernel_ridge import KernelRidge
 
-from stages.errors import DataError
-from stages.theory.distances import HeldOut, Triangle, accumulate, of_pixels
-from stages.theory.kernel import (
+from rethinking.core.errors import DataError
+from rethinking.theory.common.points import error_rate, one_hot
+from rethinking.theory.kernels.distances import HeldOut, Triangle, accumulate, of_pixels
+from rethinking.theory.kernels.solve import (
     TOLERANCE,
     Kernel,
     Trial,
     best,
     cholesky,
     conjugate_gradients,
-    error_rate,
     interpolate,
-    one_hot,
     search,
     solve,
     squared_norms,
@@ -102,8 +101,8 @@ def test_a_triangle_gives_back_any_of_its_parts():
 
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 def test_the_product_is_that_with_the_whole_matrix(ridge, monkeypatch):
-    monkeypatch.setattr("stages.theory.kernel.TILE_ROWS", 20)
-    monkeypatch.setattr("stages.theory.kernel.TILE_COLUMNS", 30)
+    monkeypatch.setattr("rethinking.theory.kernels.solve.TILE_ROWS", 20)
+    monkeypatch.setattr("rethinking.theory.kernels.solve.TILE_COLUMNS", 30)
     train, vectors = points(87), points(87, 1, 3)
     kernel = Kernel(InFloat64(train, train), BANDWIDTH, ridge)
     matrix = torch.exp(-BANDWIDTH * squared_distances(train, train)) + ridge * torch.eye(87, dtype=torch.float64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.theory.minimum_norm import (
+from rethinking.theory.minimum_norm import (
     draw_cosines,
     fit_random_signs,
     gradient_descent,

@@ -1,0 +1,385 @@
+"""The parameters of params.yaml, typed and validated once; every error is one sentence with key, found and allowed.
+
+Sections and names are those of params.yaml, which documents units and sources line by line. Several files are read as
+one, a later file's keys replacing an earlier one's: paper/params.yaml adds the paper's grid to the headline's recipes.
+"""
+
+import itertools
+import reprlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rethinking.core import registry
+from rethinking.core.errors import UsageError
+from rethinking.core.registry import did_you_mean
+
+# A wrong value as an error shows it: YAML can hold a list of a billion in a few lines.
+_FOUND = reprlib.Repr()
+_FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
+
+# What a file after the first may hold: what paper/dvc.yaml declares for the files of its folder.
+OVERLAID = (
+    *("paper", "resources", "train.epochs", "train.live"),
+    *("dataset.name", "dataset.source", "dataset.train_size", "dataset.test_size", "dataset.seed"),
+)
+OVERLAID_NAMES = ", ".join(OVERLAID)
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Coefficient = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _no_duplicates(names: list[Any]) -> list[Any]:
+    if len(set(names)) < len(names):
+        raise ValueError("lists something twice")
+    return names
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_no_duplicates)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Dataset(Section):
+    """Which images, from where, how many."""
+
+    name: str
+    source: str = "official"
+    train_size: Count | None = None
+    test_size: Count | None = None
+    seed: Seed = 0
+    input_size: Annotated[int, Field(ge=8, le=512)] = 28
+
+
+class Corrupt(Section):
+    """What is done to the training set before training (paper, section 2.1)."""
+
+    kind: str = "none"
+    level: Share = 0.0
+    seed: Seed = 0
+    test_labels: bool = False
+
+
+class Train(Section):
+    """What all architectures share."""
+
+    archs: Names
+    seed: Seed = 0
+    epochs: Count
+    batch_size: Count = 128
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
+    precision: Literal["float32", "bf16"] = "float32"
+    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    deterministic: bool = True
+    checkpoint_every: Count = 1
+    stop_when_fitted: Annotated[int, Field(ge=0)] | None = None
+    live: bool = True
+    mirror: Literal["none", "wandb", "tensorboard"] = "none"
+
+
+class Regularizers(Section):
+    """The explicit regularisers of section 2.2, all off by default."""
+
+    random_crop: bool = False
+    augmentation: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    weight_decay: bool = False
+
+
+class Arch(Section):
+    """The recipe of one architecture; `epochs` and `input_size` override the common ones."""
+
+    lr: Rate
+    lr_decay: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    lr_milestones: list[Count] | None = None
+    weight_decay: Coefficient = 0.0
+    epochs: Count | None = None
+    input_size: Annotated[int, Field(ge=8, le=512)] | None = None
+
+
+class Grid(Section):
+    """The corruptions that a grid pipeline trains on, by name, such as `labels-0.5`."""
+
+    corruptions: Names
+
+
+class Resources(Section):
+    """What one stage takes of a machine: whole CPU cores, and a share of one GPU's memory. It changes no result."""
+
+    cores: Annotated[int, Field(ge=0)] = 0
+    gpu: Share = 0.0
+
+
+class Block(Section):
+    """A block of the paper's grid: every architecture on every corruption under every variant."""
+
+    dataset: str = "cifar10"
+    archs: Names
+    corruptions: Names
+    variants: Names
+
+    def planned_runs(self, seeds: list[int]) -> list["PlannedRun"]:
+        """Every run of the block for every seed."""
+        return [PlannedRun(*run) for run in itertools.product(self.archs, self.corruptions, self.variants, seeds)]
+
+
+class Paper(Section):
+    """The paper's grid: the corruptions of each data set, blocks of runs by name, no run twice, and their seeds."""
+
+    corruptions: dict[str, Names]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_no_duplicates)]
+    runs: Annotated[dict[str, Block], Field(min_length=1)]
+
+
+class PlannedRun(NamedTuple):
+    """A training run that the parameters ask for; `corruption`, `variant` and `seed` are None where they are those of
+    the parameter file, as all are in the headline pipeline and the last two in a grid."""
+
+    arch: str
+    corruption: str | None = None
+    variant: str | None = None
+    seed: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The run's folder below `runs/<pipeline>`."""
+        return "-".join(str(part) for part in self if part is not None)
+
+
+class Parameters(Section):
+    """A whole params.yaml."""
+
+    dataset: Dataset
+    corrupt: Corrupt
+    train: Train
+    regularizers: Regularizers = Regularizers()
+    archs: dict[str, Arch]
+    grid: Grid | None = None
+    paper: Paper | None = None
+    theory: dict[str, Any] | None = None  # validated by config_theory.py, on which no training depends
+    resources: dict[str, Resources] = {}
+
+    def recipe(self, arch: str) -> Arch:
+        """The recipe of an architecture. Raises UsageError where params.yaml has none."""
+        if arch not in self.archs:
+            raise UsageError(
+                f"archs: no recipe for '{arch}'{did_you_mean(arch, self.archs)}; add archs.{arch} with at least lr"
+            )
+        return self.archs[arch]
+
+    def planned_runs(self) -> list[PlannedRun]:
+        """Every run of the pipeline on this data set; collectors read these, never what an older grid left behind."""
+        if self.paper:
+            blocks = (block for block in self.paper.runs.values() if block.dataset == self.dataset.name)
+            return [run for block in blocks for run in block.planned_runs(self.paper.seeds)]
+        corruptions: list[str | None] = [*self.grid.corruptions] if self.grid else [None]
+        return [PlannedRun(arch, corruption) for arch in self.train.archs for corruption in corruptions]
+
+    def of_run(self, run: PlannedRun) -> "Parameters":
+        """These parameters with the run's variant and seed in them.
+
+        A variant is `plain`, or joined by `+`: weight_decay, random_crop, augmentation and batch_size-N. It says all of
+        the run's regularisers, whatever the section `regularizers` has. Raises UsageError for another.
+        """
+        train = {} if run.seed is None else {"seed": run.seed}
+        regularizers: dict[str, bool] = {}
+        for part in run.variant.split("+") if run.variant and run.variant != "plain" else []:
+            name, _, number = part.partition("-")
+            if part in ("random_crop", "augmentation", "weight_decay"):
+                regularizers[part] = True
+            elif name == "batch_size" and number.isdecimal() and int(number) > 0:
+                train["batch_size"] = int(number)
+            else:
+                raise UsageError(
+                    f"paper.runs: unknown part '{part}' of variant '{run.variant}'; allowed: plain, or joined by + "
+                    "random_crop, augmentation, weight_decay and batch_size-N"
+                )
+        return self.model_copy(
+            update={
+                "train": self.train.model_copy(update=train),
+                "regularizers": Regularizers(**regularizers) if run.variant else self.regularizers,
+            }
+        )
+
+    def input_size(self, arch: str) -> int:
+        """Pixels a side that the architecture sees."""
+        return self.recipe(arch).input_size or self.dataset.input_size
+
+    def corruption(self, name: str | None = None) -> Corrupt:
+        """The corrupt section, or the same with the kind and level of a grid name such as `labels-0.5`."""
+        if name is None:
+            return self.corrupt
+        kind, dash, level = name.partition("-")
+        try:
+            share = float(level) if dash or kind == "labels" else 0.0
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise UsageError(f"{self._corruptions_key}: '{name}' has no level between 0 and 1, as labels-0.5 has")
+        return self.corrupt.model_copy(update={"kind": kind, "level": share})
+
+    @property
+    def _corruptions_key(self) -> str:
+        return "grid.corruptions" if self.grid else "paper.runs"
+
+
+class TheoryParameters(Parameters):
+    """A parameter file of the theory pipeline, which trains no network."""
+
+    corrupt: Corrupt = Corrupt()
+    train: Train = Train.model_construct(archs=[])
+    archs: dict[str, Arch] = {}
+
+
+def load(*paths: Path) -> Parameters:
+    """Read and validate parameter files as one. Raises UsageError, one sentence for the first wrong key."""
+    document: dict[str, Any] = {}
+    for path in paths:
+        over = _read(path)
+        if path != paths[0]:
+            _require_tracked(path, over)
+        document = _overlaid(document, over)
+    kind = TheoryParameters if "theory" in document else Parameters
+    try:
+        parameters = kind.model_validate(document)
+    except ValidationError as error:
+        raise UsageError(f"{sentence(error)} ({' with '.join(map(str, paths))})") from None
+    _require_names(parameters)
+    return parameters
+
+
+def resources(*paths: Path) -> dict[str, Resources]:
+    """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
+    section: dict[str, Any] = {}
+    for path in paths:
+        section = _overlaid(section, _read(path).get("resources") or {})
+    try:
+        return TypeAdapter(dict[str, Resources]).validate_python(section)
+    except ValidationError as error:
+        raise UsageError(f"{sentence(error, Parameters, 'resources')} ({' with '.join(map(str, paths))})") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The sections of one file."""
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"no parameter file '{path}'; run from the project's root or name one with --params") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} holds {type(document).__name__}; expected sections such as dataset and train")
+    return document
+
+
+def _require_tracked(path: Path, document: Mapping[str, Any]) -> None:
+    """Raise UsageError where a file that adds to params.yaml sets what no stage is told to read there.
+
+    DVC would take every run for up to date.
+    """
+    for section, values in document.items():
+        names = values if isinstance(values, Mapping) and section not in OVERLAID else ()
+        for key in (f"{section}.{name}" for name in names):
+            if key not in OVERLAID:
+                raise UsageError(f"{key}: found in {path}; set it in params.yaml, as {path} may hold {OVERLAID_NAMES}")
+
+
+def _overlaid(base: Any, over: Any) -> Any:
+    """`base` with the keys of `over` added or replaced, section by section."""
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return over
+    return {**base, **{key: _overlaid(base.get(key), value) for key, value in over.items()}}
+
+
+def _require_names(parameters: Parameters) -> None:
+    """Raise UsageError for a data set, corruption or architecture that no file defines."""
+    registry.require("sources", parameters.dataset.name, "dataset.name")
+    registry.require("corruptions", parameters.corrupt.kind, "corrupt.kind")
+    runs = parameters.planned_runs()
+    archs_key = "paper.runs" if parameters.paper else "train.archs"
+    for arch in dict.fromkeys([*(run.arch for run in runs), *parameters.train.archs]):
+        registry.require("models", arch, archs_key)
+        parameters.recipe(arch)
+    for name in {run.corruption for run in runs if run.corruption is not None}:
+        registry.require("corruptions", parameters.corruption(name).kind, parameters._corruptions_key)
+    for run in runs:
+        parameters.of_run(run)
+    twice = next((run for run in runs if runs.count(run) > 1), None)
+    if twice:
+        raise UsageError(f"paper.runs: found {twice.name} in two blocks; every run stands in one, whoever shows it")
+    if parameters.paper:
+        _require_made(parameters.paper)
+    _require_input_sizes(parameters)
+
+
+def _require_made(paper: Paper) -> None:
+    """Raise UsageError where a block names a corruption that is not made for its data set."""
+    for name, block in paper.runs.items():
+        registry.require("sources", block.dataset, f"paper.runs.{name}.dataset")
+        for corruption in block.corruptions:
+            if corruption not in paper.corruptions.get(block.dataset, []):
+                made = f"paper.corruptions.{block.dataset}"
+                raise UsageError(f"paper.runs.{name}.corruptions: found '{corruption}'; add it to {made} too")
+
+
+def _require_input_sizes(parameters: Parameters) -> None:
+    """Raise UsageError where a pixel corruption makes images smaller than a network's input."""
+    size = parameters.dataset.input_size
+    for run in parameters.planned_runs():
+        kind = parameters.corruption(run.corruption).kind
+        if kind not in ("none", "labels") and parameters.input_size(run.arch) > size:
+            raise UsageError(
+                f"dataset.input_size: found {size}, to which {kind} crops, but archs.{run.arch}.input_size is "
+                f"{parameters.input_size(run.arch)}; set both alike"
+            )
+
+
+def sentence(error: ValidationError, root: type[Section] = Parameters, *section: str) -> str:
+    """One sentence for the first problem, perhaps in a section alone: the key, what was found, what is allowed."""
+    problem = error.errors()[0]
+    location = (*section, *problem["loc"])
+    key = ".".join(str(part) for part in location)
+    found = problem.get("input")
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(location[:-1], root)
+        hint = did_you_mean(str(location[-1]), known)
+        return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    hint = did_you_mean(found, _choices(problem)) if isinstance(found, str) else ""
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ")
+    if problem["type"] in ("float_type", "int_type") and isinstance(found, str):
+        message += ", which is written without quotes and without a bare exponent (0.0001, not 1e-4)"
+    return f"{key}: found {_FOUND.repr(found)}{hint}; {message}"
+
+
+def _choices(problem: Any) -> list[str]:
+    expected = str(problem.get("ctx", {}).get("expected", ""))
+    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word]
+
+
+def _keys_at(location: tuple[int | str, ...], section: type[Section]) -> list[str]:
+    """The keys that the section at this place of the parameter file allows."""
+    for part in location:
+        if part in section.model_fields:  # else the name of an entry, such as archs.alexnet
+            section = next(_sections_in(section.model_fields[str(part)].annotation))
+    return list(section.model_fields)
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that a type such as `dict[str, Arch] | None` is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections_in(part)

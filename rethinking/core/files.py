@@ -1,0 +1,181 @@
+"""Files written whole or not at all, and folders sealed by the hashes of their files."""
+
+import csv
+import glob
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rethinking.core.errors import DataError, require_dvc_alive
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it becomes `path` when the block ends well, else it is removed."""
+    partial = _partial(path)
+    try:
+        yield partial
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        require_dvc_alive()
+        os.replace(partial, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say whose it is
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder; it replaces `path` when the block ends well, else it is removed."""
+    partial = _partial(path)
+    partial.mkdir()
+    try:
+        yield partial
+        require_dvc_alive()
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say whose it is
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    """A temporary path beside `path`, whose folder is made; what killed processes left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        process = int(left.suffixes[-2].removeprefix("."))
+        if process != os.getpid() and psutil.pid_exists(process):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with new_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, with NaN and infinities as null (JSON has neither)."""
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises DataError, naming the file, where it is none."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the pipeline that writes it first") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds {type(content).__name__}; expected a mapping; run the pipeline that writes it")
+    return content
+
+
+def finite(value: Any) -> Any:
+    """Return `value` with every float that is not finite replaced by None, through nested dicts and lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of equal keys as CSV, atomically; floats with six digits, None and NaN as an empty cell."""
+    with new_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _cell(item) for key, item in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> str:
+    value = finite(value)
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    """Read a CSV file written by `write_csv`: numbers as float or int, empty cells as None."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{key: _parse(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
+
+
+def _parse(cell: str) -> Any:
+    if cell == "":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(value: Any) -> str:
+    """The SHA-256 of a JSON-serialisable value, independent of key order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def seal(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Write meta.json into a folder: `meta`, the SHA-256 of every file there, and a seal over both."""
+    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    whole = {**{key: value for key, value in meta.items() if key != "seal"}, "sha256": hashes}
+    write_json(folder / "meta.json", {**whole, "seal": sha256_of(whole)})
+
+
+def read_sealed(folder: Path, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The meta.json of a folder, once it and the files that it lists have every byte they were written with.
+
+    `only` names the files to check where not all will be read. DVC hands out what is in its cache unread.
+    Raises DataError.
+    """
+    remedy = "run `python -m tools.verify`, then `dvc repro`"
+    try:
+        meta = read_json(folder / "meta.json")
+        hashes, expected = meta["sha256"], meta.pop("seal")
+        if sha256_of(meta) != expected:
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{folder} holds no readable meta.json that nobody has changed; {remedy}") from None
+    for name, recorded in hashes.items():
+        if only is not None and name not in only:
+            continue
+        path = folder / Path(name).name
+        try:
+            found = sha256(path)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}); {remedy}") from None
+        if found != recorded:
+            raise DataError(f"{path} is damaged (it differs from its recorded hash); {remedy}")
+    return meta

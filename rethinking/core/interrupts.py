@@ -1,0 +1,35 @@
+"""Ctrl-C, SIGTERM and the death of DVC as a flag that a long run reads between steps, to end without a loss."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from rethinking.core.errors import abandoned
+
+
+class StopFlag:
+    """Set by SIGINT or SIGTERM while active, or by the death of the DVC that started the stage.
+
+    A second signal ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopFlag":
+        self._previous = {number: signal.signal(number, self._set) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.signal_number is not None or abandoned()
+
+    def _set(self, number: int, frame: FrameType | None) -> None:
+        self.signal_number = number
+        for each in self._previous:
+            signal.signal(each, signal.SIG_DFL)

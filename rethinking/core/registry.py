@@ -1,0 +1,46 @@
+"""Things found by the name of their file: architectures, corruptions and data sets are added by adding one.
+
+What lies in a folder `common` or `parts` is shared by the entries beside it, and is none itself.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from rethinking.core.errors import UsageError
+
+ROOT = Path(__file__).parent.parent
+SHARED = {"common", "parts"}
+
+
+def names(package: str) -> list[str]:
+    """The entries of a package such as `models`, sorted; those of a sub-folder as `folder/name`."""
+    folder = ROOT / package
+    paths = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py"))
+    return sorted(
+        path.as_posix() for path in paths if not path.name.startswith("_") and not SHARED.intersection(path.parts)
+    )
+
+
+def require(package: str, name: str, key: str) -> None:
+    """Raise UsageError, in the name of the parameter `key`, where the package has no entry `name`."""
+    known = names(package)
+    if name not in known:
+        raise UsageError(
+            f"{key}: unknown name '{name}'{did_you_mean(name, known)}; allowed: {', '.join(known)}, "
+            f"or add rethinking/{package}/{name}.py"
+        )
+
+
+def load(package: str, name: str, key: str) -> ModuleType:
+    """Import the entry `name` of a package. Raises UsageError where there is none."""
+    require(package, name, key)
+    return importlib.import_module(f"rethinking.{package}.{name}".replace("/", "."))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean '...'?)` where a known word is close, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,1 @@
+"""Every figure of every pipeline, in one style."""

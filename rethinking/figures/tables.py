@@ -1,0 +1,72 @@
+"""Tables 1 and 4 as figures of points: ours, seed by seed, beside the paper's value in each row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from rethinking.figures.marks import GREY, PAPER, PAPER_LABEL, arch_name, draw_points, explain_marks, finish, panels
+from rethinking.figures.style import ARCHS
+from rethinking.paper.names import VARIANTS
+from rethinking.paper.published import TABLE_1, TABLE_4, Row
+from rethinking.results.runs import Run, select
+
+
+def table_1(runs: list[Run]) -> Figure:
+    """Train and test accuracy of the 19 rows of table 1."""
+    figure, (test, train) = panels(2, 2, (3.7, 6.2), sharey=True, width_ratios=(3, 2))
+    shown = _rows(test, runs, TABLE_1, "test")
+    _rows(train, runs, TABLE_1, "train")
+    test.set(xlabel="test accuracy (%)", xlim=(0, 100))
+    _zoom(train, [100 * run.metrics["train_accuracy"] for run in shown])
+    explain_marks(test, shown)
+    return finish(figure, "Table 1: explicit regularisation", shown, compared=True)
+
+
+def table_4(runs: list[Run]) -> Figure:
+    """Train accuracy on random labels with explicit regularisers, the 6 rows of table 4."""
+    figure, (axes,) = panels(1, 1, (7.0, 2.8))
+    shown = _rows(axes, runs, TABLE_4, "train")
+    _zoom(axes, [100 * run.metrics["train_accuracy"] for run in shown])
+    explain_marks(axes, shown)
+    return finish(figure, "Table 4: random labels with regularisers", shown, compared=True)
+
+
+def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[Run]:
+    """Draw the accuracy on a `part` (train or test) of every row, from top to bottom; return the runs drawn."""
+    shown = []
+    for height, row in enumerate(rows):
+        seeds = select(runs, row.arch, row.corruption, row.variant)
+        paper = getattr(row, part)
+        if paper is not None:
+            axes.plot([100 * paper], [height], **PAPER, label=PAPER_LABEL)
+        else:
+            _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
+        if not seeds:
+            _in_words(axes, height, "not run", 0.16, "left")
+        colour, marker = ARCHS[row.arch]
+        points = [(100 * run.metrics[f"{part}_accuracy"], height, run, run.metrics["fitted"]) for run in seeds]
+        draw_points(axes, points, colour, marker)
+        shown += seeds
+    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    return shown
+
+
+def _in_words(axes: Axes, height: float, words: str, x: float, align: Any) -> None:
+    """Words in place of a mark; x in shares of the panel's width."""
+    axes.text(x, height, words, transform=axes.get_yaxis_transform(), ha=align, va="center", fontsize=7.5, color=GREY)
+
+
+def _label(row: Row) -> str:
+    labels = "random labels, " if row.corruption == "labels-1.0" else ""
+    return f"{arch_name(row.arch)}: {labels}{VARIANTS[row.variant]}"
+
+
+def _zoom(axes: Axes, values: list[float]) -> None:
+    """Show train accuracies near 100%, and lower ones where a run has them."""
+    lowest = min([98.5, *(value - 2 for value in values)])
+    axes.set(xlabel="train accuracy (%)", xlim=(lowest, 100 + (100 - lowest) / 40))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))

@@ -1,0 +1,1 @@
+"""Models of the timm library, one file each."""

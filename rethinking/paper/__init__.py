@@ -1,0 +1,1 @@
+"""What the paper claims and prints, in numbers and words, and how ours compares."""

@@ -1,0 +1,89 @@
+"""The data sets that results may be on: in words, and how large they are as a whole."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rethinking.results.runs import Run
+
+
+class DataSet(NamedTuple):
+    """A whole data set: its name in words, its numbers of training and test images, its classes and channels."""
+
+    words: str
+    train_size: int
+    test_size: int
+    classes: int = 10
+    channels: int = 3
+
+
+DATASETS = {
+    "cifar10": DataSet("official CIFAR-10", 50_000, 10_000),
+    "cifar10-jpeg": DataSet("JPEG copy of CIFAR-10", 50_000, 10_000),
+    "cifar100": DataSet("official CIFAR-100", 50_000, 10_000, classes=100),
+    "mnist": DataSet("official MNIST", 60_000, 10_000, channels=1),
+    "digits": DataSet("scikit-learn's digits", 1_497, 300),
+}
+
+# The grids, each a folder of metrics, by the data that its runs are on.
+GRIDS = {"paper": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
+
+
+# An architecture as the paper writes it.
+NAMES = {
+    "inception": "Inception",
+    "inception_nobn": "Inception w/o BatchNorm",
+    "alexnet": "AlexNet",
+    "mlp_1x512": "MLP 1x512",
+    "mlp_3x512": "MLP 3x512",
+    "wrn_28_1": "Wide ResNet 28-1",
+}
+
+# What sets a run of the grid apart, in words.
+VARIANTS = {
+    "plain": "no regulariser",
+    "weight_decay": "weight decay",
+    "random_crop": "random crop",
+    "random_crop+weight_decay": "random crop, weight decay",
+    "augmentation": "full augmentation",
+    "batch_size-32": "batch size 32",
+    "batch_size-64": "batch size 64",
+}
+
+# What the kernels interpolate, in words, by the keys that collect_theory writes.
+LABELLINGS = {
+    "true_labels": "true labels",
+    "true_labels_l2": "true labels with l2",
+    "random_labels": "random labels",
+}
+
+
+def is_whole(metrics: Mapping[str, Any]) -> bool:
+    """Whether a result is on the whole training set that it names; counts of parameters name none."""
+    name = metrics.get("dataset")
+    return name is None or (name in DATASETS and metrics.get("train_size") == DATASETS[name].train_size)
+
+
+def data_of(metrics: Mapping[str, Any]) -> str:
+    """Which bytes a run was trained on, in words, how many images where it was not all of them, and in which arithmetic
+    where it was not float32."""
+    name = metrics.get("dataset", "an unrecorded data set")
+    size = metrics.get("train_size")
+    words, whole = DATASETS[name][:2] if name in DATASETS else (name, None)
+    parts = [words]
+    if size is not None and size != whole:
+        parts.append(f"{size:,} training images{'' if whole is None else ' only'}")
+    if metrics.get("precision", "float32") != "float32":
+        parts.append(f"in {metrics['precision']}")
+    return ", ".join(parts)
+
+
+def data_note(runs: Iterable[Run]) -> str:
+    """One sentence on the data of these runs, by architecture where they differ."""
+    archs: dict[str, list[str]] = {}
+    for run in runs:
+        names = archs.setdefault(data_of(run.metrics), [])
+        if (name := NAMES.get(run.arch, run.arch)) not in names:
+            names.append(name)
+    if len({tuple(names) for names in archs.values()}) < 2:
+        return f"Data: {'; '.join(archs)}" if archs else ""
+    return "Data: " + ";\n".join(f"{data} ({', '.join(names)})" for data, names in archs.items())

@@ -1,0 +1,236 @@
+"""The verdicts on the paper's claims, from measured results.
+
+A verdict is `reproduced`, `differs` or `not run`. It is taken on the mean over seeds; with several seeds, the 95%
+interval of that mean (Student's t) stands beside it. What was never reached counts as infinitely late; nothing is
+extrapolated.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from rethinking.paper.claims import Claim, Claims, Tolerance
+from rethinking.paper.names import is_whole
+
+# What ours is where it is not the metric itself, by the kind of the claim.
+OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
+
+
+class Measured(NamedTuple):
+    """A metric over the seeds that ran, and the runs it comes from; values are infinite where never reached."""
+
+    values: list[float]
+    runs: list[dict[str, Any]]
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return math.fsum(self.values) / len(self.values)
+
+
+class Results:
+    """The measured results: summaries by pipeline, nested as their files are, read by paths such as
+    `paper/alexnet/none/plain/test_accuracy`."""
+
+    def __init__(self, summaries: Mapping[str, Any]):
+        self.summaries = summaries
+
+    def measured(self, path: str) -> Measured | None:
+        """The metric at a path over all seeds; None where it was not run."""
+        *keys, name = path.split("/")
+        node: Any = self.summaries
+        for key in keys:
+            if not isinstance(node, Mapping) or key not in node:
+                return None
+            node = node[key]
+        seeds = [value for key, value in node.items() if key.startswith("seed-")]
+        runs = seeds or [node]
+        if any(run.get("ended_when_fitted") and run.get(name, 0) is None for run in runs):
+            return None  # ended before all its epochs, the run cannot tell late from never
+        if all(name in run for run in runs):
+            return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
+        if name == "test_error" and all("test_accuracy" in run for run in runs):
+            return Measured([1 - run["test_accuracy"] for run in runs], runs)
+        return None
+
+
+class Judgement(NamedTuple):
+    """Ours as a number, its 95% interval over seeds where there are several, and whether the claim holds."""
+
+    ours: float
+    interval: list[float] | None
+    holds: bool
+
+
+def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
+    """The claim with ours, the interval and the verdict, as it stands in claims.json.
+
+    `data` says what was trained on: the data set's name, the number of images, and the arithmetic if not float32.
+    """
+    tolerance = claims.tolerance_of(claim)
+    found = [[results.measured(path) for path in group] for group in claim.groups]
+    measured = [[one for one in group if one is not None] for group in found]
+    flat = [one for group in measured for one in group]
+    data = sorted({_data_of(run) for one in flat for run in one.runs} - {""})
+    whole = all(is_whole(run) for one in flat for run in one.runs)
+    sizes = {(run.get("dataset"), run.get("train_size")) for one in flat for run in one.runs}
+    judgement = None
+    if all(one is not None for group in found for one in group) and (whole or claim.any_size and len(sizes) == 1):
+        judgement = JUDGES[claim.kind](claim, tolerance, measured)
+    verdict = "not run" if judgement is None else "reproduced" if judgement.holds else "differs"
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "kind": claim.kind,
+        "paper": claim.paper if claim.paper is not None else _bound_text(claim),
+        "tolerance": tolerance.tolerance if tolerance else None,
+        "relative": tolerance.relative if tolerance else False,
+        "reason": tolerance.reason if tolerance else claim.reason,
+        "metric": [path for group in claim.groups for path in group],
+        "ours": judgement.ours if judgement else None,
+        "interval": judgement.interval if judgement else None,
+        "verdict": verdict,
+        "seeds": max((len(one.values) for one in flat), default=0) if judgement else 0,
+        "data": data,
+        "never_reached": judgement is not None and not math.isfinite(judgement.ours),
+    }
+
+
+def _data_of(run: Mapping[str, Any]) -> str:
+    if "train_size" not in run:
+        return ""
+    precision = run.get("precision", "float32")
+    return f"{run['dataset']}, {run['train_size']:,} images" + (f", {precision}" if precision != "float32" else "")
+
+
+def _bound_text(claim: Claim) -> str | None:
+    bound = claim.at_least if claim.at_most is None else claim.at_most
+    if bound is None:
+        return None
+    share = claim.kind == "bound" and is_share(claim.groups[0][0])
+    return f"at {'least' if claim.at_most is None else 'most'} {f'{100 * bound:g}%' if share else f'{bound:g}'}"
+
+
+def is_share(path: str) -> bool:
+    """Whether the metric at a path is a share in [0, 1], which people read in percent."""
+    return any(part in path.rpartition("/")[2] for part in ("accuracy", "error", "changed"))
+
+
+def interval_of_mean(values: list[float]) -> list[float] | None:
+    """The 95% interval of a mean by Student's t; None for fewer than two values or one that is not finite."""
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(special.stdtrit(len(values) - 1, 0.975)) * error
+    return [mean - half, mean + half]
+
+
+def _of_single(values: list[float], holds: Callable[[float], bool]) -> Judgement:
+    mean = math.fsum(values) / len(values)
+    return Judgement(mean, interval_of_mean(values), holds(mean))
+
+
+def _value(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    return _of_single(measured[0][0].values, _near(claim, tolerance))
+
+
+def _difference(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    return _of_single(list(_paired(measured, lambda first, second: first - second)), _near(claim, tolerance))
+
+
+def _ratio(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    ratios = list(_paired(measured, lambda first, second: first / second if math.isfinite(second) else math.inf))
+    return _of_single(ratios, _within(claim))
+
+
+def _bound(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The metric nearest to breaking the bound, or furthest beyond it."""
+    worst = max if claim.at_most is not None else min
+    nearest = worst((group[0] for group in measured), key=lambda one: one.mean)
+    return _of_single(nearest.values, _within(claim))
+
+
+def _ordering(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The smallest gap between neighbouring groups, which must be positive; infinite values do not come in order."""
+    gaps = [
+        min(one.mean for one in after) - max(one.mean for one in before)
+        for before, after in zip(measured, measured[1:], strict=False)
+    ]
+    gap = min(-math.inf if math.isnan(gap) else gap for gap in gaps)
+    return Judgement(gap, None, gap > 0)
+
+
+def _monotone(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The smallest rise from one metric to the next: no fall beyond the tolerance; and the last is above the first.
+
+    What comes after a value that was never reached is no rise, even if it was never reached either.
+    """
+    means = [group[0].mean for group in measured]
+    rise = min(b - a if math.isfinite(a) else -math.inf for a, b in zip(means, means[1:], strict=False))
+    return Judgement(rise, None, tolerance is not None and rise >= -tolerance.tolerance and means[-1] > means[0])
+
+
+JUDGES = {
+    "value": _value,
+    "difference": _difference,
+    "bound": _bound,
+    "ratio": _ratio,
+    "ordering": _ordering,
+    "monotone": _monotone,
+}
+
+
+def _near(claim: Claim, tolerance: Tolerance | None) -> Callable[[float], bool]:
+    if claim.paper is None or tolerance is None:
+        raise ValueError(f"claim {claim.id} was not validated")
+    allowed = tolerance.tolerance * (abs(claim.paper) if tolerance.relative else 1)
+    paper = claim.paper
+    # Rounding of decimal fractions is not a difference.
+    return lambda ours: abs(ours - paper) <= allowed + 1e-12
+
+
+def _within(claim: Claim) -> Callable[[float], bool]:
+    low = -math.inf if claim.at_least is None else claim.at_least
+    high = math.inf if claim.at_most is None else claim.at_most
+    return lambda ours: low <= ours <= high
+
+
+def _paired(measured: list[list[Measured]], combine: Callable[[float, float], float]) -> Iterator[float]:
+    """Two metrics combined seed by seed where both have the same seeds, else their means."""
+    first, second = measured[0][0], measured[1][0]
+    same = [run.get("seed") for run in first.runs] == [run.get("seed") for run in second.runs]
+    pairs = zip(first.values, second.values, strict=True) if same else [(first.mean, second.mean)]
+    return (combine(a, b) for a, b in pairs)
+
+
+def table(verdicts: list[dict[str, Any]]) -> str:
+    """The verdicts as a Markdown table, with their intervals in brackets where there are several seeds."""
+    lines = ["| claim | paper | ours | verdict |", "| --- | ---: | ---: | --- |"]
+    for verdict in verdicts:
+        ours = _shown(verdict["ours"], verdict)
+        if verdict["never_reached"]:
+            ours = "never"
+        elif ours:
+            ours = OURS.get(verdict["kind"], "") + ours
+        if verdict["interval"]:
+            ours += f" ({' to '.join(_shown(end, verdict) for end in verdict['interval'])})"
+        lines.append(
+            f"| {verdict['statement']} | {_shown(verdict['paper'], verdict)} | {ours} | {verdict['verdict']} |"
+        )
+    counts = {name: sum(v["verdict"] == name for v in verdicts) for name in ("reproduced", "differs", "not run")}
+    return "\n".join([*lines, "", ", ".join(f"{count} {name}" for name, count in counts.items()) + "."]) + "\n"
+
+
+def _shown(value: Any, verdict: Mapping[str, Any]) -> str:
+    """A number as a person writes it: shares in percent, counts whole, small numbers by their order of magnitude."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if is_share(verdict["metric"][0]) and verdict["kind"] != "ratio":
+        return f"{100 * value:.2f}%"
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.1e}"

@@ -1,0 +1,1 @@
+"""The HTML page of claims, figures, tables and runs."""

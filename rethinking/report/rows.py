@@ -1,0 +1,225 @@
+"""Rows of the report's tables: numbers as text, the metrics file each is from, the command that makes it again."""
+
+import base64
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from rethinking.figures.marks import arch_name
+from rethinking.figures.paper import Grids
+from rethinking.figures.style import style_of
+from rethinking.paper.names import DATASETS, VARIANTS, data_of
+from rethinking.paper.published import Row
+from rethinking.paper.verdicts import OURS, is_share
+from rethinking.results.runs import Run, select
+
+DASH = "–"
+WHOLE_GRID = "paper/dvc.yaml"
+# More runs than this are named by their block and architecture, all at once.
+MOST_RUNS = 5
+
+
+class Number(NamedTuple):
+    """A number as text, its range over seeds, the file it is read from, and where in that file."""
+
+    text: str
+    spread: str = ""
+    href: str = ""
+    key: str = ""
+
+
+class Links:
+    """Links from the page's folder into the folder of metrics."""
+
+    def __init__(self, metrics: Path, page_folder: Path):
+        self.metrics, self.page_folder = metrics, page_folder
+
+    def to(self, name: str) -> str:
+        """The link to a file of the metrics, such as `paper/summary.json`."""
+        return quote(Path(os.path.relpath(self.metrics / name, self.page_folder)).as_posix())
+
+
+class Rows:
+    """Rows of tables: runs that differ in their seed alone, together."""
+
+    def __init__(self, grids: Grids, links: Links, targets: Mapping[tuple[str, str], str]):
+        self.grids, self.links, self.targets = grids, links, targets
+
+    def published(self, row: Row) -> dict[str, Any]:
+        """A row of a table of the paper, ours beside it; `ours` is empty where it has not run."""
+        seeds = select(self.grids["paper"], row.arch, row.corruption, row.variant)
+        labels = "random labels" if row.corruption == "labels-1.0" else "true labels"
+        return {
+            "arch": arch_name(row.arch),
+            "setting": f"{labels}, {VARIANTS[row.variant]}",
+            "paper_train": "failed to converge" if row.train is None else f"{row.train:.2%}",
+            "paper_test": "" if row.test is None else f"{row.test:.2%}",
+            **self._seeds("paper", seeds),
+        }
+
+    def all_runs(self, grid: str) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Every run of a grid, by architecture."""
+        archs: dict[str, dict[tuple[str, str], list[Run]]] = {}
+        for run in self.grids[grid]:
+            archs.setdefault(run.arch, {}).setdefault((run.corruption, run.variant), []).append(run)
+        return [
+            (
+                arch_name(arch),
+                [{"setting": _setting(seeds[0]), **self._seeds(grid, seeds)} for seeds in groups.values()],
+            )
+            for arch, groups in archs.items()
+        ]
+
+    def claim(self, claim: dict[str, Any]) -> dict[str, Any]:
+        """A claim with its numbers as text."""
+        paths, kind = claim["metric"], claim["kind"]
+        share = kind != "ratio" and is_share(paths[0])
+        ours = OURS.get(kind, "") + as_text(claim["ours"], share)
+        if claim["ours"] is None:
+            ours = "never reached" if claim.get("never_reached") else DASH
+        interval = " to ".join(as_text(end, share) for end in claim["interval"] or [])
+        measured = claim["verdict"] != "not run"
+        return {
+            **{key: words(claim.get(key)) for key in ("id", "statement", "source", "verdict", "reason")},
+            "data": "; ".join(_data(data) for data in claim.get("data") or []),
+            "paper": as_text(claim["paper"], share) or DASH,
+            "ours": Number(ours, interval, self._file_of(paths[0]), ", ".join(paths)) if measured else Number(ours),
+            "tolerance": as_text(claim.get("tolerance"), share or bool(claim.get("relative"))),
+            "badge": claim["verdict"].replace(" ", "-"),
+            "command": claim.get("command") or self._command_of(paths),
+        }
+
+    def _file_of(self, path: str) -> str:
+        """The file that holds a metric such as `paper/inception/none/plain/epochs_to_fit`."""
+        first, *rest = path.split("/")
+        return self.links.to(
+            f"{first}/{'audits' if rest[0] == 'audits' else 'summary'}.json" if rest[1:] else f"{first}.json"
+        )
+
+    def _command_of(self, paths: list[str]) -> str:
+        """The command that makes what these metrics are read from again, all seeds of a run."""
+        return command_for([stage for path in paths for stage in self._stages_of(*path.split("/"))])
+
+    def _stages_of(self, first: str, second: str, *rest: str) -> list[str]:
+        """The DVC stages behind a metric such as `paper/inception/none/plain/epochs_to_fit`."""
+        if first == "parameters":
+            return ["paper/dvc.yaml:parameters"]
+        if second == "audits":
+            return [f"paper/dvc.yaml:corrupt{'' if first == 'paper' else f'_{first}'}@{rest[0]}"]
+        if first == "theory":
+            return [f"theory/dvc.yaml:{rest[0]}@{second}" + (f"-{rest[1]}" if rest[0] == "kernel" else "")]
+        run = "-".join([second, *rest[:2]])
+        return [
+            target for (grid, name), target in self.targets.items() if (grid, name.rpartition("-")[0]) == (first, run)
+        ]
+
+    def _seeds(self, grid: str, seeds: list[Run]) -> dict[str, Any]:
+        """What a row shows of runs that differ in their seed alone."""
+
+        def number(key: str) -> Number:
+            values = [run.metrics[key] for run in seeds if run.metrics[key] is not None]
+            where = ", ".join(f"{run.key}.{key}" for run in seeds)
+            return (
+                Number(*_mean_and_spread(values), self.links.to(f"{grid}/summary.json"), where)
+                if values
+                else Number(DASH)
+            )
+
+        return {
+            "seeds": len(seeds),
+            "train": number("train_accuracy"),
+            "test": number("test_accuracy"),
+            "best_test": number("best_test_accuracy"),
+            "untouched": number("clean_subset_accuracy"),
+            "as_labelled": number("corrupted_subset_accuracy"),
+            "as_true": number("recovered_true_accuracy"),
+            "fits": self._fits(grid, seeds),
+            "outcome": ", ".join(dict.fromkeys(run.outcome for run in seeds)) if seeds else "not run",
+            "data": "; ".join(dict.fromkeys(data_of(run.metrics) for run in seeds)),
+            "command": self._command(grid, seeds),
+        }
+
+    def _command(self, grid: str, seeds: list[Run]) -> str:
+        """The command that makes these runs again, or nothing where there is none."""
+        if not seeds:
+            return ""
+        return command_for([self.targets[grid, run.name] for run in seeds if (grid, run.name) in self.targets])
+
+    def _fits(self, grid: str, seeds: list[Run]) -> Number:
+        """The epoch from which each seed fits, or of how many epochs none did."""
+        words = []
+        for run in seeds:
+            fit, epochs = run.metrics["epochs_to_fit"], run.metrics["epochs"]
+            words.append("diverged" if run.metrics["diverged"] else f"never in {epochs}" if fit is None else str(fit))
+        where = ", ".join(f"{run.key}.epochs_to_fit" for run in seeds)
+        return Number("; ".join(words), "", self.links.to(f"{grid}/summary.json"), where) if words else Number(DASH)
+
+
+def command_for(targets: Sequence[str]) -> str:
+    """One command that makes these stages again: by name, all seeds of a run, or many runs by their architecture."""
+    targets = list(dict.fromkeys(targets))
+    runs = dict.fromkeys(re.sub(r"-\d+$", "", target) for target in targets)
+    if not targets:
+        return f"dvc repro {WHOLE_GRID}"
+    if len(runs) > MOST_RUNS:
+        return "dvc repro --glob " + " ".join(
+            f"'{arch}-*'" for arch in dict.fromkeys(run.split("-")[0] for run in runs)
+        )
+    if len(runs) < len(targets):
+        return "dvc repro --glob " + " ".join(f"'{run}-*'" for run in runs)
+    return f"dvc repro {' '.join(targets)}"
+
+
+def _setting(run: Run) -> str:
+    """A run's corruption and variant in words."""
+    label = style_of(run.metrics)[0]
+    return label if run.variant == "plain" else f"{label}, {VARIANTS.get(run.variant, run.variant)}"
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:
+    """A mean share in percent; of several seeds, the smallest and the largest."""
+    spread = f"{100 * min(values):.2f} to {100 * max(values):.2f}" if len(values) > 1 else ""
+    return f"{sum(values) / len(values):.2%}", spread
+
+
+def _data(text: str) -> str:
+    """`cifar10-jpeg, 50,000 images` with the data set's name in words."""
+    name, comma, size = text.partition(", ")
+    return DATASETS[name].words + comma + size if name in DATASETS else text
+
+
+def as_text(value: Any, share: bool) -> str:
+    """A number for people: shares in percent, counts and thousands with separators, others with three digits.
+
+    Text stays as it is.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return words(value)
+    if share and abs(value) <= 1:
+        return f"{value:.2%}"
+    whole = float(value).is_integer() and abs(value) < 1e12
+    return f"{value:,.0f}" if whole or 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def words(value: Any) -> str:
+    """Anything as text: nothing for None, lists joined by commas."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(words(item) for item in value)
+    return str(value)
+
+
+# A vector image of more bytes than this is shown as pixels, which keeps the page below 5 MB.
+LARGEST_SVG = 300_000
+
+
+def data_uri(path: Path) -> str:
+    """A figure without its extension as a data URI, vectors where they are small; empty where it has not been drawn."""
+    svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
+    if svg.exists() and svg.stat().st_size <= LARGEST_SVG:
+        return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
+    return "data:image/png;base64," + base64.b64encode(png.read_bytes()).decode() if png.exists() else ""

@@ -1,0 +1,1 @@
+"""What Git keeps of runs: collected, read back and compared."""

@@ -1,0 +1,1 @@
+"""The data sets, one file each: `read(source, downloads)` returns a `RawData`."""

@@ -1,0 +1,1 @@
+"""What the data sets share: archives, downloads, image files."""

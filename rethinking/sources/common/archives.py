@@ -1,0 +1,119 @@
+"""The files of a folder, a tar or a zip, read one by one without unpacking anything to disk.
+
+An archive is a stranger's: links, devices, absolute paths, paths with `..` and oversized members are refused.
+"""
+
+import hashlib
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from rethinking.core.errors import DataError
+from rethinking.core.files import sha256, sha256_of
+
+# What the archive modules raise: RuntimeError for an encrypted zip or an unknown compression.
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
+MAX_FILES = 4_000_000
+MAX_FILE_BYTES = 256 * 2**20
+MAX_TOTAL_BYTES = 64 * 2**30
+# No archive of images unpacks to a hundred times its size; beyond what is harmless, one that does is hostile.
+MAX_EXPANSION = 100
+HARMLESS_BYTES = 64 * 2**20
+MEMBER_BYTES = 4096  # what a member counts besides its content: reading its header takes as long
+MAX_HEADER_BYTES = 2**20
+
+
+def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of every regular file below a folder, or in a tar or zip archive.
+
+    Raises DataError for a missing, truncated, hostile or unknown file.
+    """
+    if not source.exists():
+        raise DataError(
+            f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or folder"
+        )
+    total, most = 0, MAX_TOTAL_BYTES
+    if source.is_file():
+        most = min(most, max(HARMLESS_BYTES, MAX_EXPANSION * source.stat().st_size))
+    try:
+        for number, (name, size, content) in enumerate(_open(source), start=1):
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name:
+                raise DataError(f"dataset.source: '{source}' holds the unsafe path '{name}'; nothing was unpacked")
+            total += MEMBER_BYTES + size
+            if number > MAX_FILES or size > MAX_FILE_BYTES or total > most:
+                raise DataError(f"dataset.source: '{source}' is larger than a data set can be, at member '{name}'")
+            if content is not None:
+                yield name, content()
+    except DAMAGE as error:
+        raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
+
+
+def fingerprint(source: Path) -> str:
+    """SHA-256 of an archive's bytes, or of the names and hashes of a folder's files."""
+    if source.is_file():
+        return sha256(source)
+    return sha256_of([(name, hashlib.sha256(content).hexdigest()) for name, content in read_files(source)])
+
+
+def _open(source: Path) -> Iterator[tuple]:
+    """(name, size, function that reads the bytes, None for a folder) of every member."""
+    if source.is_dir():
+        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+            yield path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            for info in archive.infolist():
+                yield info.filename, info.file_size, None if info.is_dir() else lambda info=info: archive.read(info)
+    else:
+        with tarfile.open(source, tarinfo=_Member) as archive:
+            for member in archive:
+                archive.members.clear()  # type: ignore[attr-defined]  # which would keep the headers of millions
+                if member.issym() or member.islnk() or not (member.isfile() or member.isdir()):
+                    raise DataError(
+                        f"dataset.source: '{source}' holds '{member.name}', a link or device; only plain files are read"
+                    )
+                yield member.name, member.size, None if member.isdir() else lambda member=member: _read(archive, member)
+            _check_end(archive)
+
+
+class _Member(tarfile.TarInfo):
+    """A member's header; tarfile reads what belongs to it, such as a long name, into memory whatever its size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            raise ValueError(f"'{member.name}' is a sparse file")
+        if member.type not in tarfile.REGULAR_TYPES and member.size > MAX_HEADER_BYTES:
+            raise ValueError(f"the header of '{member.name}' is {member.size} bytes long")
+        return member
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise EOFError unless nothing but the end mark follows, as tarfile takes a cut or damaged header for the end.
+
+    Reading to the last byte also checks the checksum of a compressed file.
+    """
+    rest = 0
+    while block := archive.fileobj.read(2**20):  # type: ignore[union-attr]
+        rest += len(block)
+        if block.strip(b"\0"):
+            raise EOFError("a member's header is damaged")
+    if not rest:
+        raise EOFError("the end mark is missing")
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    content = file.read() if file else b""
+    if len(content) != member.size:
+        raise EOFError(f"'{member.name}' ends early")
+    return content

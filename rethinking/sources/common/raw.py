@@ -1,0 +1,58 @@
+"""A data set before any corruption, and its seeded, class-balanced subsets."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from rethinking.core.errors import UsageError
+from rethinking.core.streams import Stream, generator
+
+
+@dataclass(frozen=True)
+class RawData:
+    """Images (N, H, W, C) uint8, labels (N,) int64 and where they came from.
+
+    `name` says which bytes they are: `cifar10` is the official archive, `cifar10-jpeg` a copy as JPEG files.
+    `source_path` is the archive or folder they were read from, None for embedded data.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: list[str]
+    name: str
+    source_kind: str
+    source_path: Path | None = None
+
+    def subset(self, train_size: int | None, test_size: int | None, seed: int) -> "RawData":
+        """Keep so many images of each split, equally many of each class, in their original order.
+
+        Raises UsageError where a class has too few.
+        """
+        train = self._balanced(
+            self.train_labels, train_size, generator(seed, Stream.TRAIN_SUBSET), "dataset.train_size"
+        )
+        test = self._balanced(self.test_labels, test_size, generator(seed, Stream.TEST_SUBSET), "dataset.test_size")
+        return replace(
+            self,
+            train_images=self.train_images[train],
+            train_labels=self.train_labels[train],
+            test_images=self.test_images[test],
+            test_labels=self.test_labels[test],
+        )
+
+    def _balanced(self, labels: np.ndarray, size: int | None, random: np.random.Generator, key: str) -> np.ndarray:
+        if size is None:
+            return np.arange(len(labels))
+        classes = len(self.class_names)
+        counts = np.bincount(labels, minlength=classes)
+        wanted = [size // classes + (label < size % classes) for label in range(classes)]
+        if any(want > count for want, count in zip(wanted, counts, strict=True)):
+            raise UsageError(
+                f"{key}: found {size}, but a class-balanced choice of {self.name} has at most {counts.min() * classes}"
+            )
+        shuffled = random.permutation(len(labels))
+        chosen = [shuffled[labels[shuffled] == label][: wanted[label]] for label in range(classes)]
+        return np.sort(np.concatenate(chosen))

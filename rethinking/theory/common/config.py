@@ -1,0 +1,84 @@
+"""The `theory` section of a parameter file (theory/*.yaml), typed and validated; config.py reads what is around it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from rethinking.core import config
+from rethinking.core.config import Coefficient, Count, Rate, Section, Seed
+from rethinking.core.errors import UsageError
+
+
+class Expressivity(Section):
+    """Theorem 1: numbers of points at which conditioning is measured, the last also fitted in several layers."""
+
+    sizes: Annotated[list[Count], Field(min_length=1)]
+    layers: Count
+    test_images: bool = False
+
+
+class MinimumNorm(Section):
+    """Gradient descent on linear models in random cosine features."""
+
+    train_size: Count
+    features: Count
+    bandwidth: Rate
+    epochs: Count
+    batch_size: Count
+    scales: Annotated[list[Coefficient], Field(min_length=1)]
+    counts: Annotated[list[Count], Field(min_length=1)]
+    draws: Annotated[int, Field(ge=2)]
+
+
+class Gabor(Section):
+    """The bank of Gabor wavelets."""
+
+    orientations: Count
+    wavelengths: Annotated[list[Rate], Field(min_length=1)]
+    pool: Annotated[int, Field(ge=2)]
+
+
+class RandomPatches(Section):
+    """Convolutions with random patches."""
+
+    filters: Count
+    patch: Annotated[int, Field(ge=2)]
+    whitening: Rate
+    rectifier: Coefficient
+    pool: Count
+    pool_stride: Count
+    sample: Annotated[int, Field(ge=2)]
+    block_filters: Count
+
+
+class Kernel(Section):
+    """A Gaussian kernel on pixels, or on the features of one of the two sections."""
+
+    bandwidths: Annotated[list[Rate], Field(min_length=1)]
+    ridges: list[Rate] = []
+    search_size: Count
+    held_out: Count
+    gabor: Gabor | None = None
+    random_patches: RandomPatches | None = None
+
+
+class Theory(Section):
+    """Sections 4 and 5 of the paper."""
+
+    seed: Seed = 0
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    expressivity: Expressivity
+    minimum_norm: MinimumNorm
+    kernel: Annotated[dict[str, Kernel], Field(min_length=1)]
+
+
+def load_theory(path: Path) -> Theory:
+    """The theory section of a parameter file. Raises UsageError where there is none, and as `config.load` does."""
+    section = config.load(path).theory
+    if section is None:
+        raise UsageError(f"theory: missing ({path})")
+    try:
+        return Theory.model_validate(section)
+    except ValidationError as error:
+        raise UsageError(f"theory.{config.sentence(error, Theory)} ({path})") from None

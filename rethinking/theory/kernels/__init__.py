@@ -1,0 +1,1 @@
+"""Exact Gaussian-kernel interpolation of tens of thousands of points."""

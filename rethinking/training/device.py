@@ -1,0 +1,47 @@
+"""The device a run uses, and the settings that make it repeat itself to the bit."""
+
+import ctypes
+import sys
+from contextlib import AbstractContextManager
+
+import torch
+
+from rethinking.core.determinism import repeatable_kernels
+from rethinking.core.errors import UsageError
+
+
+def select_device(name: str, deterministic: bool) -> torch.device:
+    """The device called `cuda`, `mps`, `cpu` or `auto` (the first there is), set up for repeatable kernels.
+
+    Raises UsageError where the device is absent.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    chosen = next(kind for kind, there in available.items() if there) if name == "auto" else name
+    if not available[chosen]:
+        present = ", ".join(kind for kind, there in available.items() if there)
+        raise UsageError(f"train.device: found '{name}', but this machine has {present}; auto chooses by itself")
+    repeatable_kernels(deterministic)
+    torch.backends.cudnn.benchmark = not deterministic
+    if chosen == "cuda":
+        # Float32 products in TF32: convolutions do so by default, matrix products only when told.
+        torch.set_float32_matmul_precision("high")
+    if chosen == "cpu":
+        _keep_freed_memory()
+    return torch.device(chosen)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep large freed blocks; returned to the system, each step faults them in again by the page."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
+        libc.mallopt(mmap_threshold, largest)
+        libc.mallopt(trim_threshold, largest)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """Autocast to bfloat16 where `precision` is `bf16`; nothing for `float32`. Weights stay float32 either way."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)

@@ -1,0 +1,90 @@
+"""Evaluation-mode accuracy and loss over a whole set, and the three memorisation numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rethinking.training.device import autocast
+from rethinking.training.problem import Problem
+
+# Images per forward pass: what fits a CPU's cache, or fills a GPU.
+BATCH = {"cpu": 250, "cuda": 5000, "mps": 1000}
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module, inputs: Tensor, labels: Tensor, precision: str, poll: Callable[[], None] = lambda: None
+) -> tuple[Tensor, Tensor]:
+    """Predicted class (N,) int64 and cross-entropy (N,) float32 for inputs (N, H, W, C), in evaluation mode.
+
+    `poll` is called between batches and may raise.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        predictions, losses = [], []
+        batch = BATCH[inputs.device.type]
+        for images, given in zip(inputs.split(batch), labels.split(batch), strict=True):
+            poll()
+            with autocast(inputs.device, precision):
+                logits = model(images.permute(0, 3, 1, 2))
+            predictions.append(logits.argmax(dim=1))
+            losses.append(functional.cross_entropy(logits.float(), given, reduction="none"))
+        return torch.cat(predictions), torch.cat(losses)
+    finally:
+        model.train(was_training)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted classes (N,) int64 and cross-entropies (N,) float32 of both splits."""
+
+    train: Tensor
+    train_losses: Tensor
+    test: Tensor
+    test_losses: Tensor
+
+
+def predict_all(
+    model: nn.Module, problem: Problem, precision: str, poll: Callable[[], None] = lambda: None
+) -> Predictions:
+    """Predict the whole train and test set, in evaluation mode."""
+    train = predict(model, problem.train_inputs, problem.train_labels, precision, poll)
+    test = predict(model, problem.test_inputs, problem.test_labels, precision, poll)
+    return Predictions(*train, *test)
+
+
+def scores(problem: Problem, predictions: Predictions) -> dict[str, float | None]:
+    """The accuracies (in [0, 1]) and losses of the contract, by their names there.
+
+    Subset accuracies are None where there is no such subset; the corrupted subset is where the given label differs from
+    the true one. Sums are in float64 on the CPU, as not every device has it.
+    """
+    given, true = problem.train_labels.cpu(), problem.train_true_labels.cpu()
+    guesses = predictions.train.cpu()
+    fits_given, fits_true = (guesses == given).double(), (guesses == true).double()
+    corrupted = (given != true).double()
+    clean = 1 - corrupted
+    numbers = {
+        "train_loss": predictions.train_losses.cpu().double().mean().item(),
+        "train_accuracy": fits_given.mean().item(),
+        "test_loss": predictions.test_losses.cpu().double().mean().item(),
+        "test_accuracy": (predictions.test == problem.test_labels).cpu().double().mean().item(),
+        "clean_subset_accuracy": ((fits_given * clean).sum() / clean.sum()).item(),
+        "corrupted_subset_accuracy": ((fits_given * corrupted).sum() / corrupted.sum()).item(),
+        "recovered_true_accuracy": ((fits_true * corrupted).sum() / corrupted.sum()).item(),
+    }
+    # An empty subset divides zero by zero; a loss that is not finite stays visible as such.
+    return {
+        name: None if name.endswith("accuracy") and number != number else number for name, number in numbers.items()
+    }
+
+
+def per_class_accuracy(predictions: Tensor, labels: Tensor, classes: int) -> list[float | None]:
+    """The accuracy on the images of each class, None for a class without images."""
+    totals = torch.bincount(labels, minlength=classes)
+    right = torch.bincount(labels[predictions == labels], minlength=classes)
+    return [hits / total if total else None for hits, total in zip(right.tolist(), totals.tolist(), strict=True)]

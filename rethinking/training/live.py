@@ -1,0 +1,121 @@
+"""Curves to watch while a run trains: a progress bar, DVCLive's files, and a mirror where one is asked for."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from rethinking.core.errors import UsageError
+
+
+class Follower(Protocol):
+    """Something that takes an epoch's numbers."""
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Take one row of the curves."""
+
+    def close(self) -> None:
+        """Flush and finish."""
+
+
+class ProgressBar:
+    """Steps done with loss, accuracies and time left; on a pipe, one line now and then instead of a moving bar."""
+
+    def __init__(self, name: str, total_steps: int):
+        interval = 0.5 if sys.stderr.isatty() else 30
+        self.bar = tqdm(total=total_steps, desc=name, unit="step", mininterval=interval, maxinterval=interval)
+
+    def step(self, steps: int) -> None:
+        """Move to the number of steps taken so far."""
+        self.bar.update(steps - self.bar.n)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Show an epoch's numbers."""
+        self.step(row["step"])
+        self.bar.set_postfix_str(
+            f"epoch {row['epoch']} loss {row['train_loss']:.3f} "
+            f"train {row['train_accuracy']:.2%} test {row['test_accuracy']:.2%}",
+            refresh=False,
+        )
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+
+class DvcLive:
+    """DVCLive's files in `live/<run>`, outside DVC's outputs; its report.html shows the curves while they grow."""
+
+    def __init__(self, folder: Path):
+        from dvclive import Live
+
+        self.live = Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, report="html", monitor_system=False)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append an epoch."""
+        self.live.step = row["epoch"]
+        for name, value in row.items():
+            if isinstance(value, float):
+                self.live.log_metric(name, value)
+        self.live.make_summary()
+        self.live.make_report()
+
+    def close(self) -> None:
+        """End the live run."""
+        self.live.end()
+
+
+class WeightsAndBiases:
+    """A mirror on Weights & Biases."""
+
+    def __init__(self, name: str, parameters: dict[str, Any]):
+        self.run = _needed("wandb").init(project="rethinking-generalization", name=name, config=parameters)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Send an epoch."""
+        self.run.log(row, step=row["epoch"])
+
+    def close(self) -> None:
+        """End the mirrored run."""
+        self.run.finish()
+
+
+class TensorBoard:
+    """A mirror as TensorBoard event files in `live/<run>/tensorboard`."""
+
+    def __init__(self, folder: Path):
+        _needed("tensorboard")
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(folder / "tensorboard")
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append an epoch."""
+        for name, value in row.items():
+            if isinstance(value, float):
+                self.writer.add_scalar(name, value, row["epoch"])
+
+    def close(self) -> None:
+        """Flush the event file."""
+        self.writer.close()
+
+
+def followers(live: bool, mirror: str, name: str, folder: Path, parameters: dict[str, Any]) -> list[Follower]:
+    """What `train.live` and `train.mirror` ask for. Raises UsageError where a mirror's package is absent."""
+    found: list[Follower] = [DvcLive(folder)] if live else []
+    if mirror == "wandb":
+        found.append(WeightsAndBiases(name, parameters))
+    elif mirror == "tensorboard":
+        found.append(TensorBoard(folder))
+    return found
+
+
+def _needed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise UsageError(
+            f"train.mirror: '{package}' is not installed; run `pip install -r requirements-{package}.txt` or set none"
+        ) from None

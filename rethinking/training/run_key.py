@@ -1,0 +1,34 @@
+"""What determines a run: its recipe, its data, the device, the versions, and the code that trains it."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from rethinking.core.config import Parameters
+from rethinking.core.files import sha256, sha256_of
+from rethinking.training.recipe import description
+
+ROOT = Path(__file__).resolve().parents[2]
+# What every training depends on in dvc.yaml; the file of its architecture comes to these.
+TRAINING_CODE = ("rethinking/core", "rethinking/training", "rethinking/models/parts", "stages/train.py")
+
+
+def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: torch.device) -> str:
+    """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
+    return sha256_of(
+        {
+            "run": description(parameters, arch),
+            "data": data_fingerprint,
+            "device": device.type,
+            "versions": [torch.__version__, version("timm")],
+            "code": code_hashes(arch),
+        }
+    )
+
+
+def code_hashes(arch: str) -> dict[str, str]:
+    """The SHA-256 of every file of code that a training of the architecture depends on, by path from the root."""
+    places = [ROOT / name for name in (*TRAINING_CODE, f"rethinking/models/{arch}.py")]
+    files = [file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
+    return {file.relative_to(ROOT).as_posix(): sha256(file) for file in files}

@@ -1,0 +1,132 @@
+"""One optimisation step, wholly on the device and on buffers that stay in place.
+
+The batch is an index selection from the epoch's order, the loss lands in a tensor that is read once per epoch, and the
+learning rate is a tensor: so a CUDA device can replay the whole step as one graph, with nothing launched from Python.
+"""
+
+import gc
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.sgd import sgd
+
+from rethinking.core.streams import Stream, stream_seed
+from rethinking.training.device import autocast
+from rethinking.training.problem import Problem
+from rethinking.training.recipe import Recipe
+
+GRAPH_WARM_UP_STEPS = 3
+
+
+class TrainingStep:
+    """SGD with momentum on a model; `run` takes the next step of the epoch that `begin_epoch` opened."""
+
+    def __init__(self, model: nn.Module, problem: Problem, recipe: Recipe):
+        self.model = model
+        self.problem = problem
+        self.recipe = recipe
+        device = problem.train_labels.device
+        self.device = device
+        self.parameters: list[Tensor] = list(model.parameters())
+        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
+        size = len(problem.train_labels)
+        self.steps_per_epoch = -(-size // recipe.batch_size)
+        self.last_batch_size = size - (self.steps_per_epoch - 1) * recipe.batch_size
+        self.lr = torch.zeros((), device=device)
+        self.order = torch.arange(size, device=device)
+        self.offsets = torch.arange(recipe.batch_size, device=device)
+        self.position = torch.zeros((), dtype=torch.int64, device=device)
+        self.steps = torch.arange(self.steps_per_epoch, device=device)
+        self.losses = torch.zeros(self.steps_per_epoch, device=device)
+        self.generator = torch.Generator(device)
+        self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
+
+    def begin_epoch(self, epoch: int, position: int = 0) -> None:
+        """Set order, learning rate and seeds of an epoch (from 1), to continue after `position` of its steps."""
+        seed = self.recipe.seed
+        order = torch.Generator().manual_seed(stream_seed(seed, Stream.ORDER, epoch))
+        self.order.copy_(torch.randperm(len(self.order), generator=order))
+        self.lr.fill_(self.recipe.lr_at(epoch))
+        self.generator.manual_seed(stream_seed(seed, Stream.AUGMENTATION, epoch))
+        torch.manual_seed(stream_seed(seed, Stream.DROPOUT, epoch))
+        self.position.fill_(position)
+
+    def run(self, position: int) -> None:
+        """Take the step at `position`, from 0, of the current epoch."""
+        size = self.last_batch_size if position == self.steps_per_epoch - 1 else self.recipe.batch_size
+        if self.device.type == "cuda":
+            self._graph(size).replay()
+        else:
+            self._step(size)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor that a step changes, by name: what a checkpoint holds."""
+        for name, tensor in self.model.state_dict().items():
+            yield f"model.{name}", tensor
+        for (name, _), tensor in zip(self.model.named_parameters(), self.momentum, strict=True):
+            yield f"momentum.{name}", tensor
+        yield "losses", self.losses
+        yield "position", self.position
+
+    def _step(self, size: int) -> None:
+        batch = self.order.index_select(0, self.position * self.recipe.batch_size + self.offsets[:size])
+        labels = self.problem.train_labels.index_select(0, batch)
+        if self.problem.augment is None:
+            images = self.problem.train_inputs.index_select(0, batch)
+        else:
+            assert self.problem.train_images is not None
+            images = self.problem.augment(self.problem.train_images.index_select(0, batch), self.generator)
+        with autocast(self.device, self.recipe.precision):
+            logits = self.model(images.permute(0, 3, 1, 2))
+        loss = functional.cross_entropy(logits.float(), labels)
+        found = torch.autograd.grad(loss, self.parameters)
+        gradients = [laid_out_as(parameter, one) for parameter, one in zip(self.parameters, found, strict=True)]
+        with torch.no_grad():
+            sgd(
+                self.parameters,
+                gradients,
+                self.momentum,  # type: ignore[arg-type]
+                fused=True,
+                weight_decay=self.recipe.weight_decay,
+                momentum=self.recipe.momentum,
+                lr=self.lr,  # type: ignore[arg-type]
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+            )
+            # A select, not an indexed write: the deterministic form of the latter sorts its indices.
+            torch.where(self.steps == self.position, loss, self.losses, out=self.losses)
+            self.position += 1
+
+    def _graph(self, size: int) -> torch.cuda.CUDAGraph:
+        """The step on a batch of that size as a CUDA graph, captured on first use without moving the run's state."""
+        if size not in self.graphs:
+            saved = {name: tensor.clone() for name, tensor in self.tensors()}
+            generator_states = self.generator.get_state(), torch.cuda.get_rng_state()
+            # A backward pass before this one may live on in a cycle, and would make the capture wait on its stream.
+            gc.collect()
+            graph = torch.cuda.CUDAGraph()
+            graph.register_generator_state(self.generator)
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self.position.zero_()
+                for _ in range(GRAPH_WARM_UP_STEPS):
+                    self._step(size)
+                    self.position.zero_()
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self._step(size)
+            for name, tensor in self.tensors():
+                tensor.copy_(saved[name])
+            self.generator.set_state(generator_states[0])
+            torch.cuda.set_rng_state(generator_states[1])
+            self.graphs[size] = graph
+        return self.graphs[size]
+
+
+def laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the memory layout of its parameter, which the fused SGD of CUDA requires; seldom another."""
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)

@@ -1,7 +1,0 @@
-"""timm's convnext_atto: the smallest ConvNeXt. Initialisation: timm's own."""
-
-from functools import partial
-
-from stages.models.timm import adapted
-
-build = partial(adapted, __name__.rpartition(".")[2])

@@ -1,0 +1,340 @@
+"""Every wrong parameter is one sentence: the key, what was found, what is allowed; and nothing has run by then."""
+
+import pytest
+
+from rethinking.core import config
+from rethinking.core.errors import UsageError
+from rethinking.theory.common import config as config_theory
+from tests.conftest import ROOT
+
+# A changed key, its bad value, and what the sentence must say besides the key.
+BAD = [
+    ("corrupt.level", 1.5, ["found 1.5", "less than or equal to 1"]),
+    ("corrupt.level", -0.1, ["found -0.1", "greater than or equal to 0"]),
+    ("corrupt.level", float("nan"), ["found nan", "finite number"]),
+    ("corrupt.level", "x", ["found 'x'", "number"]),
+    ("corrupt.level", "", ["found ''; expected", "number"]),
+    ("corrupt.level", True, ["found True", "number"]),
+    ("corrupt.level", None, ["found None", "number"]),
+    ("corrupt.kind", "lables", ["'lables'", "did you mean 'labels'?", "random_pixels"]),
+    ("corrupt.kind", "_pixels", ["'_pixels'", "allowed: gaussian, labels, none"]),
+    ("corrupt.kind", "../none", ["'../none'", "allowed: gaussian, labels, none"]),
+    ("corrupt.kind", None, ["found None", "string"]),
+    ("corrupt.seed", -1, ["found -1", "greater than or equal to 0"]),
+    ("corrupt.seed", 2**63, [f"found {2**63}", "less than"]),
+    ("corrupt.test_labels", "yes", ["found 'yes'", "boolean"]),
+    ("corrupt.leevl", 0.5, ["unknown key", "did you mean 'level'?", "kind, level, seed, test_labels"]),
+    ("dataset.name", "cifar01", ["'cifar01'", "did you mean 'cifar", "digits, imagefolder, mnist"]),
+    ("dataset.train_size", 0, ["found 0", "greater than or equal to 1"]),
+    ("dataset.train_size", 10.5, ["found 10.5", "integer"]),
+    ("dataset.input_size", 7, ["found 7", "greater than or equal to 8"]),
+    ("train.archs", ["resnet"], ["'resnet'", "did you mean 'timm/resnet18'?", "alexnet, inception"]),
+    ("train.archs", ["inception"], ["no recipe for 'inception'", "add archs.inception"]),
+    ("train.archs", ["mlp_1x512", "mlp_1x512"], ["found ['mlp_1x512', 'mlp_1x512']", "twice"]),
+    ("train.archs", [], ["found []", "at least 1"]),
+    ("train.archs", "mlp_1x512", ["found 'mlp_1x512'", "list"]),
+    ("train.epochs", 0, ["found 0", "greater than or equal to 1"]),
+    ("train.epochs", True, ["found True", "integer"]),
+    ("train.precision", "fp16", ["found 'fp16'", "'float32' or 'bf16'"]),
+    ("train.device", "gpu", ["found 'gpu'", "did you mean 'cpu'?", "'auto', 'cuda', 'mps' or 'cpu'"]),
+    ("train.momentum", 1.0, ["found 1.0", "less than 1"]),
+    ("regularizers.dropout", 1, ["found 1", "less than 1"]),
+    ("regularizers.dropuot", 0.5, ["unknown key", "did you mean 'dropout'?"]),
+    ("archs.mlp_1x512.lr", "1e-4", ["found '1e-4'", "number", "0.0001, not 1e-4"]),
+    ("archs.mlp_1x512.lr", True, ["found True", "number"]),
+    ("archs.mlp_1x512.lr", 0, ["found 0", "greater than 0"]),
+    ("archs.mlp_1x512.lr", float("inf"), ["found inf", "finite"]),
+    ("archs.mlp_1x512.lr_dcay", 0.9, ["unknown key", "did you mean 'lr_decay'?"]),
+    ("archs.mlp_1x512.lr_milestones", [10, 0], ["found 0", "greater than or equal to 1"]),
+    ("grid.corruptions", ["labels-1.5"], ["'labels-1.5'", "between 0 and 1"]),
+    ("grid.corruptions", ["labels-half"], ["'labels-half'", "between 0 and 1"]),
+    ("grid.corruptions", ["labels-nan"], ["'labels-nan'", "between 0 and 1"]),
+    ("grid.corruptions", ["labels"], ["'labels'", "between 0 and 1"]),
+    ("grid.corruptions", ["labels-"], ["'labels-'", "between 0 and 1"]),
+    ("grid.corruptions", ["lables-0.5"], ["'lables'", "did you mean 'labels'?"]),
+    ("grid.corruptions", ["none", "none"], ["found ['none', 'none']", "twice"]),
+    ("grid.corruptions", [], ["found []", "at least 1"]),
+    ("trian", {}, ["unknown key", "did you mean 'train'?", "dataset, corrupt, train"]),
+    ("dataset", ["digits"], ["found", "dictionary"]),
+]
+
+
+def refusal(path, load=config.load):
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    return " ".join(str(caught.value).split())
+
+
+def test_the_parameters_of_these_tests_are_valid(write_parameters):
+    assert config.load(write_parameters()).corrupt.level == 1.0
+
+
+@pytest.mark.parametrize("path", ["params.yaml", "demo/params.yaml"])
+def test_the_committed_parameters_are_valid(path):
+    assert config.load(ROOT / path).planned_runs()
+
+
+@pytest.mark.parametrize("path", ["theory/digits.yaml", "theory/mnist.yaml", "theory/cifar10.yaml"])
+def test_the_committed_parameters_of_the_theory_are_valid(path):
+    assert config_theory.load_theory(ROOT / path).kernel
+
+
+def test_a_file_without_a_theory_section_is_refused_by_the_theory(write_parameters):
+    with pytest.raises(UsageError, match="theory: missing"):
+        config_theory.load_theory(write_parameters())
+
+
+THEORY = {
+    "theory.expressivity": {"sizes": [10], "layers": 2},
+    "theory.kernel": {"pixels": {"bandwidths": [0.1], "search_size": 10, "held_out": 10}},
+    "theory.minimum_norm": {
+        **{"train_size": 5, "features": 10, "bandwidth": 0.1, "epochs": 2, "batch_size": 2},
+        **{"scales": [0.0], "counts": [3], "draws": 2},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("theory.device", "mps", ["found 'mps'", "'auto', 'cuda' or 'cpu'"]),
+        ("theory.kernel.pixels.bandwidths", [0.0], ["found 0.0", "greater than 0"]),
+        ("theory.kernel.pixels.bandwith", 1.0, ["unknown key", "bandwidths, ridges, search_size"]),
+        ("theory.kernel.pixels.gabor", {"orientation": 3}, ["missing"]),
+        ("theory.expressivity.layrs", 2, ["unknown key", "did you mean 'layers'?"]),
+        ("theory.expresivity", {}, ["unknown key", "did you mean 'expressivity'?"]),
+    ],
+)
+def test_a_bad_value_of_the_theory_is_one_sentence(write_parameters, key, value, words):
+    message = refusal(write_parameters(THEORY | {key: value}), config_theory.load_theory)
+    assert message.startswith(key)
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(("key", "value", "words"), BAD, ids=[f"{key}={value}" for key, value, _ in BAD])
+def test_a_bad_value_is_one_sentence(write_parameters, key, value, words):
+    message = refusal(write_parameters({key: value}))
+    assert message.startswith(key.removesuffix(".lr_milestones")) or message.startswith("archs: no recipe")
+    for word in words:
+        assert word in message
+    assert len(message) < 300
+    assert "pydantic" not in message
+    assert ". " not in message, "more than one sentence"
+
+
+@pytest.mark.parametrize("section", ["dataset", "corrupt", "train", "archs"])
+def test_a_missing_section_is_named(write_parameters, section):
+    path = write_parameters()
+    lines = path.read_text().splitlines(keepends=True)
+    start = lines.index(f"{section}:\n")
+    stop = next((n for n in range(start + 1, len(lines)) if lines[n][0].isalpha()), len(lines))
+    path.write_text("".join(lines[:start] + lines[stop:]))
+    assert refusal(path).startswith(f"{section}: missing")
+
+
+@pytest.mark.parametrize(
+    ("key", "section"),
+    [
+        ("dataset.name", {"seed": 0}),
+        ("train.epochs", {"archs": ["mlp_1x512"]}),
+        ("archs.mlp_1x512.lr", {"lr_decay": 0.9}),
+    ],
+)
+def test_a_missing_key_is_named(write_parameters, key, section):
+    assert refusal(write_parameters({key.rpartition(".")[0]: section})).startswith(f"{key}: missing")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "NoneType; expected sections"),
+        ("- a\n- b\n", "list; expected sections"),
+        ("dataset: {", "not valid YAML"),
+        ("dataset: {}\ndataset: {}\n", "not valid YAML"),
+        ("dataset: \tname: x", "not valid YAML"),
+        ("\xff\xfe", "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_parameter_file_is_named(tmp_path, text, words):
+    (tmp_path / "odd.yaml").write_text(text, encoding="latin1")
+    message = refusal(tmp_path / "odd.yaml")
+    assert "odd.yaml" in message
+    assert words in message
+
+
+def test_a_missing_file_is_named(tmp_path):
+    assert "no parameter file" in refusal(tmp_path / "absent.yaml")
+
+
+def test_a_crop_smaller_than_a_networks_input_is_refused(write_parameters):
+    changes = {"corrupt.kind": "random_pixels", "archs.mlp_1x512.input_size": 32}
+    message = refusal(write_parameters(changes))
+    assert message.startswith("dataset.input_size: found 28")
+    assert config.load(write_parameters({**changes, "dataset.input_size": 32})).input_size("mlp_1x512") == 32
+    assert config.load(write_parameters({**changes, "corrupt.kind": "labels"}))
+
+
+def test_exponents_without_quotes_are_numbers(write_parameters):
+    path = write_parameters()
+    path.write_text(path.read_text().replace("lr: 0.01", "lr: 1e-4"))
+    assert config.load(path).recipe("mlp_1x512").lr == 0.0001
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "level"),
+    [("labels-0.5", "labels", 0.5), ("gaussian", "gaussian", 0.0), ("labels-1", "labels", 1.0)],
+)
+def test_a_grid_name_is_a_kind_and_a_level(write_parameters, name, kind, level):
+    parameters = config.load(write_parameters({"grid.corruptions": [name], "corrupt.seed": 5}))
+    corruption = parameters.corruption(name)
+    assert (corruption.kind, corruption.level, corruption.seed) == (kind, level, 5)
+
+
+def test_every_architecture_runs_on_every_corruption(write_parameters):
+    changes = {"train.archs": ["alexnet", "mlp_1x512"], "grid.corruptions": ["none", "labels-0.5"]}
+    names = [run.name for run in config.load(write_parameters(changes)).planned_runs()]
+    assert names == ["alexnet-none", "alexnet-labels-0.5", "mlp_1x512-none", "mlp_1x512-labels-0.5"]
+    headline = config.load(write_parameters({"train.archs": ["alexnet"]}))
+    assert [run.name for run in headline.planned_runs()] == ["alexnet"]
+
+
+@pytest.mark.parametrize("bad", [{"corrupt.level": 1.5}, {"train.archs": ["resnet"]}])
+def test_the_validate_stage_says_one_sentence_and_writes_nothing(tmp_path, write_parameters, failure, bad):
+    code, message = failure("validate", "--params", write_parameters(bad), "--out", tmp_path / "out/valid.txt")
+    assert code == 2
+    assert next(iter(bad)) in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_validate_stage_writes_the_same_file_whatever_the_parameters(tmp_path, write_parameters, run_stage):
+    written = []
+    for changes in ({}, {"corrupt.level": 0.5}):
+        arguments = ("--params", write_parameters(changes), "--out", tmp_path / "out/valid.txt")
+        assert run_stage("validate", *arguments).returncode == 0
+        written.append((tmp_path / "out/valid.txt").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_the_validate_stage_names_a_file_that_is_not_there(failure, tmp_path):
+    code, message = failure("validate", "--params", tmp_path / "absent.yaml", "--out", tmp_path / "valid.txt")
+    assert (code, "no parameter file" in message) == (2, True)
+
+
+BLOCK = {"archs": ["mlp_1x512"], "corruptions": ["none", "labels-0.5"], "variants": ["plain", "weight_decay"]}
+PAPER = {
+    "paper.seeds": [0, 1],
+    "paper.corruptions": {"digits": ["none", "labels-0.5"]},
+    "paper.runs.main": {"dataset": "digits", **BLOCK},
+}
+
+
+def test_the_papers_grid_is_every_block_in_full_for_every_seed(write_parameters):
+    runs = config.load(write_parameters(PAPER)).planned_runs()
+    assert [run.name for run in runs[:3]] == [
+        "mlp_1x512-none-plain-0",
+        "mlp_1x512-none-plain-1",
+        "mlp_1x512-none-weight_decay-0",
+    ]
+    assert len(set(runs)) == len(runs) == 8
+
+
+def test_a_block_of_another_data_set_is_not_of_this_one(write_parameters):
+    other = {"paper.corruptions": {"digits": ["none", "labels-0.5"], "mnist": ["none"]}}
+    other["paper.runs.other"] = {
+        "dataset": "mnist",
+        "archs": ["alexnet"],
+        "corruptions": ["none"],
+        "variants": ["plain"],
+    }
+    assert {run.arch for run in config.load(write_parameters(PAPER | other)).planned_runs()} == {"mlp_1x512"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"paper.runs.again": {"dataset": "digits", **BLOCK}}, ["found mlp_1x512-none-plain-0 in two blocks"]),
+        (
+            {"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["weight-decay"]}},
+            ["'weight-decay'", "plain"],
+        ),
+        ({"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["batch_size-0"]}}, ["'batch_size-0'"]),
+        ({"paper.runs.main": {**BLOCK, "dataset": "digits", "archs": ["alexnett"]}}, ["did you mean 'alexnet'"]),
+        ({"paper.runs.main": {**BLOCK, "dataset": "mnst"}}, ["paper.runs.main.dataset", "did you mean 'mnist'"]),
+        ({"paper.corruptions": {"digits": ["none"]}}, ["'labels-0.5'", "paper.corruptions.digits"]),
+        ({"paper.seeds": [0, 0]}, ["paper.seeds", "twice"]),
+        ({"paper.seeds": []}, ["paper.seeds", "at least 1"]),
+        ({"paper.runs.main.levels": [1]}, ["paper.runs.main.levels: unknown key"]),
+    ],
+)
+def test_a_wrong_grid_of_the_paper_is_refused(write_parameters, changes, parts):
+    message = refusal(write_parameters(PAPER | changes))
+    assert all(part in message for part in parts), message
+
+
+def test_a_variant_and_a_seed_change_only_what_they_name(write_parameters):
+    parameters = config.load(write_parameters(PAPER))
+    run = config.PlannedRun("mlp_1x512", "none", "random_crop+batch_size-32", 7)
+    changed = parameters.of_run(run)
+    assert (changed.train.seed, changed.train.batch_size, changed.regularizers.random_crop) == (7, 32, True)
+    assert changed.regularizers.weight_decay is False
+    assert parameters.of_run(run._replace(variant="plain", seed=None)) == parameters
+
+
+def test_a_later_files_keys_replace_an_earlier_ones(tmp_path, write_parameters):
+    base, over = write_parameters({"train.seed": 4}), tmp_path / "over.yaml"
+    over.write_text("train: {epochs: 9}\ndataset: {name: mnist}\n")
+    parameters = config.load(base, over)
+    assert (parameters.train.epochs, parameters.train.seed, parameters.dataset.name) == (9, 4, "mnist")
+
+
+def test_a_share_of_the_machine_is_allowed_and_the_last_file_counts(write_parameters, tmp_path):
+    first = write_parameters({"resources": {"train@*": {"gpu": 0.5, "cores": 2}}})
+    assert config.load(first).resources["train@*"].gpu == 0.5
+    second = tmp_path / "second.yaml"
+    second.write_text("resources: {'train@*': {gpu: 0.25}}\n")
+    share = config.resources(first, second)["train@*"]
+    assert (share.gpu, share.cores) == (0.25, 2)
+
+
+@pytest.mark.parametrize("share", [{"gpu": 1.5}, {"cores": -1}, {"cores": 0.5}, {"memory": 1}])
+def test_an_impossible_share_is_refused_alike_with_and_without_the_other_sections(write_parameters, share):
+    path = write_parameters({"resources": {"train": share}})
+    messages = set()
+    for read in (config.load, config.resources):
+        with pytest.raises(UsageError, match=rf"^resources\.train\.{next(iter(share))}: ") as failure:
+            read(path)
+        messages.add(str(failure.value))
+    assert len(messages) == 1
+
+
+def test_a_variant_says_all_regularisers_whatever_the_parameters_have(write_parameters):
+    parameters = config.load(
+        write_parameters({**PAPER, "regularizers.weight_decay": True, "regularizers.dropout": 0.5})
+    )
+    plain = parameters.of_run(config.PlannedRun("mlp_1x512", "none", "plain", 0)).regularizers
+    cropped = parameters.of_run(config.PlannedRun("mlp_1x512", "none", "random_crop", 0)).regularizers
+    assert plain == config.Regularizers()
+    assert cropped == config.Regularizers(random_crop=True)
+    assert parameters.of_run(config.PlannedRun("mlp_1x512")) == parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("train: {precision: bf16}", "train.precision"),
+        ("archs: {mlp_1x512: {lr: 0.5}}", "archs.mlp_1x512"),
+        ("dataset: {input_size: 24}", "dataset.input_size"),
+    ],
+)
+def test_a_second_file_holds_only_what_the_grids_stages_are_told_to_read_there(tmp_path, write_parameters, text, key):
+    (tmp_path / "more.yaml").write_text(text)
+    with pytest.raises(UsageError, match=rf"^{key}: found in .*more.yaml; set it in params.yaml"):
+        config.load(write_parameters(), tmp_path / "more.yaml")
+
+
+@pytest.mark.parametrize("value", ["5", "[a, b]", "text"])
+def test_a_second_file_whose_section_is_none_is_refused_in_a_sentence(tmp_path, write_parameters, value):
+    (tmp_path / "more.yaml").write_text(f"train: {value}")
+    with pytest.raises(UsageError, match="^train: found"):
+        config.load(write_parameters(), tmp_path / "more.yaml")

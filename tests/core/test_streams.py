@@ -1,0 +1,26 @@
+"""No two purposes draw the same bits, whatever the seeds in params.yaml are."""
+
+import itertools
+
+import numpy as np
+
+from rethinking.core.streams import Stream, generator
+from rethinking.training import recipe
+from tests.synthetic import label_data
+
+
+def test_equal_seeds_give_every_stream_and_block_other_bits():
+    draws = [generator(0, stream, block).random(4).tobytes() for stream in Stream for block in range(3)]
+    runs = [
+        np.random.default_rng([0, stream.value, epoch]).random(4).tobytes()
+        for stream, epoch in itertools.product(recipe.Stream, range(3))
+    ]
+    plain = [np.random.default_rng(0).random(4).tobytes()]
+    assert len(set(draws + runs + plain)) == len(draws) + len(runs) + 1
+
+
+def test_the_subset_tells_nothing_of_which_labels_are_redrawn():
+    count = len(label_data().train_labels)
+    chosen = np.argsort(generator(0, Stream.TRAIN_SUBSET).permutation(count))
+    thresholds = generator(0, Stream.TRAIN_LABELS).random(count)
+    assert abs(np.corrcoef(chosen, thresholds)[0, 1]) < 4 / count**0.5

@@ -1,0 +1,141 @@
+"""CIFAR's official archives, by small fakes of their exact form: nothing is unpickled before its MD5 matched."""
+
+import hashlib
+import os
+import pickle
+
+import numpy as np
+import pytest
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from rethinking.core.errors import DataError
+from rethinking.sources import cifar10, cifar100
+from tests.sources.archives import cut, image_files, noise, write_folder, write_tar, write_zip
+from tests.sources.python2_pickle import python2_pickle
+
+SOURCES = {CIFAR10: cifar10, CIFAR100: cifar100}
+PER_FILE = 200
+BATCH = "cifar-10-batches-py/data_batch_3"
+
+
+def publish(monkeypatch, dataset, files):
+    """Let torchvision name the MD5s of these files, as it names those of the official ones."""
+
+    def with_md5(name):
+        return hashlib.md5(files[f"{dataset.base_folder}/{name}"]).hexdigest()
+
+    for attribute in ("train_list", "test_list"):
+        names = [name for name, _ in getattr(dataset, attribute)]
+        monkeypatch.setattr(dataset, attribute, [[name, with_md5(name)] for name in names])
+    monkeypatch.setattr(dataset, "meta", {**dataset.meta, "md5": with_md5(dataset.meta["filename"])})
+
+
+def official_files(dataset):
+    """Files of the official names and keys, 200 images each, last file first."""
+    classes, key = (10, b"labels") if dataset is CIFAR10 else (100, b"fine_labels")
+    labels = [int(label) for label in np.arange(PER_FILE) % classes]
+    names = [f"class {label}" for label in range(classes)]
+    files = {dataset.meta["filename"]: {dataset.meta["key"].encode(): names, b"num_vis": 3072}}
+    for seed, (name, _) in enumerate(dataset.train_list + dataset.test_list):
+        coarse = {b"coarse_labels": [0] * PER_FILE} if dataset is CIFAR100 else {}
+        files[name] = {b"batch_label": name, key: labels, b"data": noise(seed, (PER_FILE, 3072)), **coarse}
+    pickled = {f"{dataset.base_folder}/{name}": python2_pickle(value) for name, value in files.items()}
+    return dict(reversed(pickled.items()))
+
+
+@pytest.fixture
+def files(monkeypatch):
+    files = official_files(CIFAR10)
+    publish(monkeypatch, CIFAR10, files)
+    return files
+
+
+@pytest.mark.parametrize("write", [write_tar, write_zip, write_folder])
+@pytest.mark.parametrize("dataset", [CIFAR10, CIFAR100])
+def test_the_official_layout_is_read(monkeypatch, tmp_path, dataset, write):
+    files = official_files(dataset)
+    publish(monkeypatch, dataset, files)
+    path = write(tmp_path / "official", {**files, f"{dataset.base_folder}/readme.html": b"<html>"})
+    data = SOURCES[dataset].read(str(path), tmp_path)
+
+    classes = 10 if dataset is CIFAR10 else 100
+    assert (data.name, data.source_kind) == (SOURCES[dataset].__name__.rpartition(".")[2], "official archive")
+    assert data.class_names == [f"class {label}" for label in range(classes)]
+    assert data.train_images.shape == (PER_FILE * len(dataset.train_list), 32, 32, 3)
+    assert data.train_images.dtype == np.uint8
+    assert data.test_labels.dtype == np.int64
+    assert data.test_labels.tolist() == [label % classes for label in range(PER_FILE)]
+    for number in range(len(dataset.train_list)):
+        red_green_blue = noise(number, (PER_FILE, 3072)).reshape(PER_FILE, 3, 32, 32)
+        found = data.train_images[number * PER_FILE : (number + 1) * PER_FILE]
+        assert np.array_equal(found.transpose(0, 3, 1, 2), red_green_blue)
+
+
+def test_a_verified_download_is_used_without_a_network(monkeypatch, tmp_path, files):
+    path = write_tar(tmp_path / CIFAR10.filename, files)
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(path.read_bytes()).hexdigest())
+    data = cifar10.read("official", tmp_path)
+    assert data.source_path == path
+    assert data.source_kind == "official archive"
+
+
+class MakesAFolder:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("write", [write_tar, write_folder])
+def test_a_member_of_another_md5_is_refused_before_unpickling(tmp_path, files, write):
+    trace = tmp_path / "trace"
+    hostile = pickle.dumps(MakesAFolder(str(trace)))
+    path = write(tmp_path / "official", {**files, BATCH: hostile})
+    with pytest.raises(DataError, match=rf"'{BATCH}' .* has MD5 {hashlib.md5(hostile).hexdigest()}; the official"):
+        cifar10.read(str(path), tmp_path)
+    assert not trace.exists()
+
+
+def test_a_member_of_the_right_md5_that_runs_code_is_refused(monkeypatch, tmp_path, files):
+    trace = tmp_path / "trace"
+    hostile = pickle.dumps(MakesAFolder(str(trace)))
+    files[BATCH] = hostile
+    publish(monkeypatch, CIFAR10, files)
+    with pytest.raises(DataError, match="mkdir is not allowed"):
+        cifar10.read(str(write_tar(tmp_path / "official", files)), tmp_path)
+    assert not trace.exists()
+    pickle.loads(hostile)
+    assert trace.exists(), "the pickle of this test is harmless"
+
+
+def test_a_missing_member_is_named(tmp_path, files):
+    del files[BATCH]
+    with pytest.raises(DataError, match="lacks 'data_batch_3'"):
+        cifar10.read(str(write_tar(tmp_path / "official", files)), tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_an_archive_cut_short_is_refused(tmp_path, files, share):
+    path = cut(write_tar(tmp_path / "cut.tar.gz", files), share)
+    with pytest.raises(DataError, match=r"dataset\.source: '.*cut\.tar\.gz' is damaged or cut short"):
+        cifar10.read(str(path), tmp_path)
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path):
+    path = write_tar(tmp_path / "else.tar", {"notes.txt": b"nothing to see"})
+    with pytest.raises(DataError, match=r"holds neither cifar-10-python\.tar\.gz's files nor train/<class>"):
+        cifar10.read(str(path), tmp_path)
+
+
+def test_image_files_are_not_called_cifar10_proper(tmp_path):
+    images = image_files([f"class{n}" for n in range(10)], per_class=1, shape=(32, 32, 3))
+    data = cifar10.read(str(write_tar(tmp_path / "images.tar", images)), tmp_path)
+    assert (data.name, data.source_kind) == ("cifar10-png", "image files (png)")
+
+
+@pytest.mark.parametrize(("classes", "size", "problem"), [(9, 32, "found 9 classes"), (10, 28, r"\(28, 28, 3\)")])
+def test_image_files_must_look_like_cifar10(tmp_path, classes, size, problem):
+    images = image_files([f"class{n}" for n in range(classes)], per_class=1, shape=(size, size, 3))
+    with pytest.raises(DataError, match=problem):
+        cifar10.read(str(write_tar(tmp_path / "images.tar", images)), tmp_path)

@@ -1,0 +1,130 @@
+"""`python -m stages.fetch` and `stages.corrupt` as DVC runs them: whole, or one sentence and nothing left behind."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rethinking.core.arrays import open_dataset, save_arrays
+from tests.sources.archives import cut, image_files, write_folder, write_tar
+from tests.synthetic import lit_data
+
+IMAGES = image_files(per_class=60, shape=(32, 32, 3))
+
+
+@pytest.fixture
+def fetch_parameters(tmp_path, write_parameters):
+    """A parameter file for 120 train and 120 test images of two classes, or for another source."""
+
+    def write(source=None, **changes):
+        path = source or write_folder(tmp_path / "set", IMAGES)
+        return write_parameters({"dataset": {"name": "imagefolder", "source": str(path), **changes}})
+
+    return write
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A raw set as fetch writes it."""
+    data, folder = lit_data(120, 40), tmp_path / "data/raw"
+    folder.mkdir(parents=True)
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    meta = {"dataset": data.name, "class_names": data.class_names}
+    save_arrays(folder, {name: getattr(data, name) for name in names}, meta)
+    return folder
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_fetch_writes_the_whole_data_set_and_where_it_came_from(tmp_path, fetch_parameters, run_stage):
+    assert run_stage("fetch", "--params", fetch_parameters(), "--out", "raw").returncode == 0
+    data, meta = open_dataset(tmp_path / "raw"), json.loads((tmp_path / "raw/meta.json").read_text())
+    assert data.train_images.shape == data.test_images.shape == (120, 32, 32, 3)
+    assert (meta["train_size"], meta["classes"], meta["image_shape"]) == (120, 2, [32, 32, 3])
+    assert meta["source"]["kind"] == "image files (png)"
+    assert len(meta["source"]["sha256"]) == 64
+    assert str(tmp_path) not in json.dumps(meta)
+
+
+def test_fetch_takes_a_balanced_subset(tmp_path, fetch_parameters, run_stage):
+    parameters = fetch_parameters(train_size=50, test_size=30, seed=1)
+    assert run_stage("fetch", "--params", parameters, "--out", "raw").returncode == 0
+    data = open_dataset(tmp_path / "raw")
+    assert np.bincount(data.train_labels).tolist() == [25, 25]
+    assert np.bincount(data.test_labels).tolist() == [15, 15]
+
+
+def test_a_subset_too_large_ends_with_2(tmp_path, fetch_parameters, failure):
+    code, message = failure("fetch", "--params", fetch_parameters(train_size=121), "--out", "out/raw")
+    assert (code, "dataset.train_size: found 121" in message) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_archive_cut_short_ends_with_1(tmp_path, fetch_parameters, failure):
+    archive = cut(write_tar(tmp_path / "set.tar.gz", IMAGES))
+    code, message = failure("fetch", "--params", fetch_parameters(archive), "--out", "out/raw")
+    assert (code, "set.tar.gz' is damaged or cut short" in message) == (1, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_is_not_there_ends_with_1(fetch_parameters, failure):
+    code, message = failure("fetch", "--params", fetch_parameters("absent.tar.gz"), "--out", "out/raw")
+    assert (code, "dataset.source: no such file or folder 'absent.tar.gz'" in message) == (1, True)
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, fetch_parameters, failure):
+    code, message = failure("fetch", "--params", fetch_parameters(), "--out", "out/raw", max_file_bytes=2**18)
+    assert code == 1
+    assert "train_images.npy" in message
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_full_disk_leaves_the_data_set_before_alone(raw, fetch_parameters, failure):
+    before = contents(raw)
+    code, _ = failure("fetch", "--params", fetch_parameters(), "--out", raw, max_file_bytes=2**18)
+    assert code == 1
+    assert contents(raw) == before
+    assert list(raw.parent.iterdir()) == [raw]
+
+
+@pytest.mark.parametrize("kind", ["labels", "random_pixels"])
+def test_corrupt_writes_the_change_its_audit_and_the_same_bytes_twice(tmp_path, raw, write_parameters, run_stage, kind):
+    parameters = write_parameters({"corrupt.kind": kind, "corrupt.seed": 2})
+    for out in ("one", "two"):
+        assert run_stage("corrupt", "--params", parameters, "--raw", raw, "--out", out).returncode == 0
+    one = contents(tmp_path / "one")
+    assert one == contents(tmp_path / "two")
+    audit = json.loads(one["audit.json"])
+    level = 1.0 if kind == "labels" else 0.0  # a level means nothing to pixels
+    assert (audit["kind"], audit["level"], audit["seed"], audit["ok"]) == (kind, level, 2, True)
+    assert ("train_images.npy" in one) == (kind == "random_pixels")
+    data = open_dataset(tmp_path / "one", raw)
+    assert np.array_equal(data.train_true_labels, open_dataset(raw).train_labels)
+    assert np.array_equal(data.train_labels, data.train_true_labels) == (kind == "random_pixels")
+    assert np.array_equal(data.test_labels, open_dataset(raw).test_labels)
+
+
+@pytest.mark.parametrize("name", ["labels-1.5", "lables-0.5", "labels"])
+def test_corrupt_refuses_a_name_that_is_no_corruption(tmp_path, raw, write_parameters, failure, name):
+    code, message = failure("corrupt", "--params", write_parameters(), "--name", name, "--raw", raw, "--out", "out")
+    assert code == 2
+    assert f"'{name}'" in message or "did you mean 'labels'" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_corrupt_refuses_a_crop_larger_than_the_images(tmp_path, raw, write_parameters, failure):
+    parameters = write_parameters({"dataset.input_size": 33})
+    code, message = failure("corrupt", "--params", parameters, "--raw", raw, "--out", "out")
+    assert (code, "dataset.input_size: found 33" in message) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_corrupt_refuses_a_damaged_raw_set(tmp_path, raw, write_parameters, failure):
+    with open(raw / "train_labels.npy", "r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\7")
+    code, message = failure("corrupt", "--params", write_parameters(), "--raw", raw, "--out", "out")
+    assert (code, "train_labels.npy is damaged" in message) == (1, True)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,227 @@
+"""The reproduction check passes what differs as seeds do, and fails tampered metrics, another seed and other data."""
+
+import copy
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from rethinking.core import config
+from rethinking.core.arrays import save_arrays
+from rethinking.core.files import read_json, write_json
+from rethinking.results.comparison import data_differences, differences, notes, tolerances
+from rethinking.results.summary import runs_of
+from tests.stage_processes import ROOT, StageProcess
+
+
+def run(seed, test_accuracy, **changes):
+    return {
+        "arch": "alexnet",
+        "dataset": "digits",
+        "corruption": {"kind": "none", "level": 0.0, "seed": 0},
+        "seed": seed,
+        "parameters": 10,
+        "epochs": 5,
+        "steps": 40,
+        "train_accuracy": 1.0,
+        "test_accuracy": test_accuracy,
+        "best_test_accuracy": test_accuracy,
+        "epochs_to_fit": 4,
+        "steps_to_loss_0_1": 30,
+        "steps_to_loss_0_01": None,
+        "train_loss": 0.001,
+        "test_loss": 0.5,
+        "clean_subset_accuracy": 1.0,
+        "corrupted_subset_accuracy": None,
+        "recovered_true_accuracy": None,
+        "diverged": False,
+    } | changes
+
+
+def reference():
+    seeds = {f"seed-{seed}": run(seed, test) for seed, test in enumerate((0.90, 0.92, 0.94))}
+    return {"alexnet": {"none": seeds}}
+
+
+def fresh(**changes):
+    return {"alexnet": {"none": {"seed-0": run(0, 0.90) | changes}}}
+
+
+def test_the_same_results_agree():
+    assert differences(fresh(), reference()) == []
+
+
+def test_the_tolerance_is_the_spread_over_seeds():
+    # Three seeds 0.02 apart: a standard deviation of 0.02, of a difference sqrt(2) times that.
+    assert tolerances(reference())["test_accuracy"] == pytest.approx(3.3 * 2**0.5 * 0.02)
+    assert differences(fresh(test_accuracy=0.98), reference()) == []
+    assert len(differences(fresh(test_accuracy=0.79), reference())) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train_accuracy": 0.99},
+        {"train_loss": 0.002},
+        {"epochs_to_fit": None},
+        {"epochs_to_fit": 5},
+        {"steps_to_loss_0_01": 30},
+        {"seed": 1},
+        {"epochs": 6},
+        {"parameters": 11},
+        {"diverged": True},
+        {"corruption": {"kind": "none", "level": 0.0, "seed": 1}},
+    ],
+)
+def test_a_tampered_metric_is_named(change):
+    found = differences(fresh(**change), reference())
+    assert len(found) == 1
+    assert next(iter(change)) in found[0]
+    assert "alexnet/none/seed-0" in found[0]
+
+
+def test_a_threshold_passed_at_the_end_of_a_run_is_not_told_from_one_never_passed():
+    assert differences(fresh(steps_to_loss_0_01=39), reference()) == []  # of 40 steps
+
+
+def test_what_the_reference_cannot_judge_is_said_and_the_rest_compared():
+    other = {"wrn_28_1": {"none": {"seed-0": run(0, 0.9)}}}
+    said = "wrn_28_1/none/seed-0: not in the reference, so not compared"
+    assert notes(fresh() | other, reference()) == [said]
+    assert differences(fresh() | other, reference()) == []
+    assert len(differences(fresh(train_accuracy=0.5) | other, reference())) == 1
+    with pytest.raises(ValueError, match="none of these runs"):
+        differences(other, reference())
+
+
+def test_another_arithmetic_is_said_and_compared_all_the_same():
+    known = reference()
+    for metrics in known["alexnet"]["none"].values():
+        metrics["precision"] = "bf16"
+    assert notes(fresh(precision="float32"), known) == ["alexnet/none/seed-0: in float32, the reference in bf16"]
+    assert differences(fresh(precision="float32"), known) == []
+    assert len(differences(fresh(precision="float32", train_accuracy=0.5), known)) == 1
+    assert notes(fresh(precision="bf16"), known) == []
+
+
+def test_one_seed_is_no_measure_of_spread():
+    with pytest.raises(ValueError, match="several seeds"):
+        tolerances(fresh())
+
+
+def test_one_changed_byte_of_the_data_is_named():
+    known = {"data/a": {"x.npy": "12", "y.npy": "34"}}
+    assert data_differences(known, known) == []
+    assert data_differences({"data/a": {"x.npy": "12", "y.npy": "35"}}, known) == [
+        "data/a/y.npy: its bytes are not the reference's"
+    ]
+    assert data_differences({}, known) == ["data/a: not made"]
+
+
+DEMO = ROOT / "reference/demo"
+
+
+def write_set(folder, label):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "meta.json").unlink(missing_ok=True)
+    save_arrays(folder, {"train_labels": np.array([label])}, {})
+
+
+@pytest.fixture(scope="module")
+def demo_data(tmp_path_factory):
+    """The demo's data sets, as its stages make them."""
+    folder, parameters = tmp_path_factory.mktemp("demo"), ("--params", ROOT / "demo/params.yaml")
+    assert StageProcess("fetch", *parameters, "--out", "data/digits", folder=folder).wait() == 0
+    for name in config.load(ROOT / "demo/params.yaml").grid.corruptions:
+        out = ("--raw", "data/digits", "--out", f"data/corrupted/demo/{name}")
+        assert StageProcess("corrupt", *parameters, "--name", name, *out, folder=folder).wait() == 0
+    return folder / "data"
+
+
+@pytest.fixture
+def check(tmp_path, run_stage, demo_data):
+    """Run the check on the demo's data and its committed metrics with something changed; its exit code and output."""
+    shutil.copytree(demo_data, tmp_path / "data")
+
+    def checked(change=lambda summary: None):
+        summary = read_json(ROOT / "demo/metrics/summary.json")
+        change(summary)
+        write_json(tmp_path / "summary.json", summary)
+        done = run_stage("tools.check", "--summary", "summary.json", "--data", "data", "--reference", DEMO)
+        return done.returncode, done.stdout + done.stderr
+
+    return checked
+
+
+def test_the_demos_committed_metrics_agree_with_its_reference(check):
+    code, said = check()
+    assert code == 0, said
+    assert "agrees" in said
+
+
+def test_the_check_fails_where_a_run_did_not_fit(check):
+    def tamper(summary):
+        summary["alexnet"]["labels-1.0"]["seed-0"]["train_accuracy"] -= 0.02
+
+    code, said = check(tamper)
+    assert code == 1
+    assert "alexnet/labels-1.0/seed-0: train_accuracy is 0.98" in said
+
+
+def test_the_check_fails_where_random_labels_generalise(check):
+    def tamper(summary):
+        summary["mlp_1x512"]["labels-1.0"]["seed-0"]["test_accuracy"] = 0.84
+
+    assert check(tamper)[0] == 1
+
+
+def test_the_check_fails_on_another_seed(check):
+    def reseed(summary):
+        for _, metrics in runs_of(summary):
+            metrics["seed"] = 1
+
+    assert check(reseed)[0] == 1
+
+
+def test_the_check_fails_on_one_flipped_byte_of_an_array(check, tmp_path):
+    path = tmp_path / "data/corrupted/demo/labels-0.5/train_labels.npy"
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(content)
+    code, said = check()
+    assert (code, "labels-0.5/train_labels.npy is damaged" in said) == (1, True)
+
+
+def test_the_check_fails_on_data_of_another_seed(check, tmp_path):
+    (tmp_path / "data/digits").rename(tmp_path / "data/other")
+    shutil.copytree(tmp_path / "data/corrupted/demo/none", tmp_path / "data/digits")
+    code, said = check()
+    assert (code, "data/digits/train_images.npy: its bytes are not the reference's" in said) == (1, True)
+
+
+def test_the_reference_has_several_seeds_of_every_run_of_the_demo():
+    summary = read_json(DEMO / "summary.json")
+    paths = [path for path, _ in runs_of(summary)]
+    demo = [path for path, _ in runs_of(read_json(ROOT / "demo/metrics/summary.json"))]
+    assert all(path.replace("seed-0", f"seed-{seed}") in paths for path in demo for seed in (0, 1, 2))
+
+
+def test_the_record_of_two_seeds_checks_itself(tmp_path, run_stage):
+    write_set(tmp_path / "data/a", 12)
+    for seed in (0, 1):
+        write_json(tmp_path / f"{seed}.json", {"alexnet": {"none": {f"seed-{seed}": run(seed, 0.9 + seed / 50)}}})
+    record = ("--summary", "0.json", "1.json", "--data", "data", "--reference", "kept", "--record")
+    assert run_stage("tools.check", *record).returncode == 0
+    assert json.loads((tmp_path / "kept/environment.json").read_text())["packages"]["torch"]
+    arguments = ("--data", "data", "--reference", "kept")
+    assert run_stage("tools.check", "--summary", "1.json", *arguments).returncode == 0
+    write_set(tmp_path / "data/a", 13)
+    assert run_stage("tools.check", "--summary", "1.json", *arguments).returncode == 1
+
+
+def test_a_missing_reference_is_one_sentence(tmp_path, failure):
+    write_set(tmp_path / "data/a", 12)
+    write_json(tmp_path / "s.json", copy.deepcopy(fresh()))
+    code, message = failure("tools.check", "--summary", "s.json", "--data", "data", "--reference", "absent")
+    assert (code, "absent/summary.json" in message) == (1, True)

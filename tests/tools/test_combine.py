@@ -1,0 +1,95 @@
+"""Several machines' metrics as one: the runs of all, the later of two, and all that claims and report read of them."""
+
+import pytest
+
+from rethinking.core.files import read_json, write_json
+from rethinking.figures.paper import load_grids
+from tests.conftest import ROOT
+from tests.results.made import make_run, write_grid
+
+
+def write_machine(folder, *runs):
+    write_grid(folder / "metrics/paper", runs)
+
+
+def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts(tmp_path, run_stage):
+    write_machine(tmp_path / "a", make_run("inception", "none", epochs=20), make_run("alexnet", "none"))
+    write_machine(tmp_path / "b", make_run("inception", "none", epochs=30), make_run("inception", "none", seed=1))
+    write_json(tmp_path / "a/metrics/paper/audits.json", {"none": {"ok": True}, "labels-1.0": {"changed": 0.9}})
+    write_json(tmp_path / "b/metrics/paper/audits.json", {"labels-1.0": {"changed": 0.91}})
+    write_json(tmp_path / "a/metrics/theory/mnist/summary.json", {"kernel": {}})
+    done = run_stage("tools.combine", "a", "b", "--out", "both")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "both/metrics: 3 runs of paper, 0 runs of cifar100, 0 runs of mnist\n"
+    found = {run.name: run for run in load_grids(tmp_path / "both/metrics")["paper"]}
+    assert sorted(found) == ["alexnet-none-plain-0", "inception-none-plain-0", "inception-none-plain-1"]
+    apart = {
+        run.name: run for name in ("a", "b") for run in load_grids(tmp_path / name / "metrics")["paper"]
+    }  # the later ones replace the earlier ones
+    assert found == apart
+    assert len(found["inception-none-plain-0"].epochs) == 30
+    audits = read_json(tmp_path / "both/metrics/paper/audits.json")
+    assert audits == {"none": {"ok": True}, "labels-1.0": {"changed": 0.91}}
+    assert read_json(tmp_path / "both/metrics/theory/mnist/summary.json") == {"kernel": {}}
+
+
+def test_one_alone_is_itself(tmp_path, run_stage):
+    reference = ROOT / "reference/2-core-amx/cifar10-jpeg"
+    assert run_stage("tools.combine", reference, "--out", "copy").returncode == 0
+    for name in ("summary.json", "audits.json", "curves.csv", "steps.csv"):
+        assert (tmp_path / "copy/metrics/paper" / name).read_bytes() == (
+            reference / "metrics/paper" / name
+        ).read_bytes(), name
+
+
+def test_a_folder_without_metrics_is_named_and_nothing_written(tmp_path, run_stage):
+    write_machine(tmp_path / "a", make_run("alexnet", "none"))
+    done = run_stage("tools.combine", "a", "b", "--out", "both")
+    expected = "error: b/metrics: no such folder; expected references or working copies, with metrics in them\n"
+    assert (done.returncode, done.stderr) == (2, expected)
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("out", ["a", "b"])
+def test_nothing_but_an_earlier_combination_is_replaced(tmp_path, run_stage, out):
+    for name in ("a", "b"):
+        write_machine(tmp_path / name, make_run("alexnet", "none"))
+    before = (tmp_path / out / "metrics/paper/summary.json").read_bytes()
+    done = run_stage("tools.combine", "a", "--out", out)
+    expected = f"error: --out: {out}/metrics holds something else than a combination; give another folder\n"
+    assert (done.returncode, done.stderr) == (2, expected)
+    assert (tmp_path / out / "metrics/paper/summary.json").read_bytes() == before
+    assert [run_stage("tools.combine", "a", "b", "--out", "both").returncode for _ in range(2)] == [0, 0]
+
+
+def test_the_theory_on_a_data_set_is_the_later_folders_whole(tmp_path, run_stage):
+    for name in ("a", "b"):
+        write_machine(tmp_path / name, make_run("alexnet", "none"))
+        write_json(tmp_path / name / "metrics/theory/mnist/summary.json", {"of": name})
+        write_json(tmp_path / name / "metrics/parameters.json", {name: 1, "both": name})
+    (tmp_path / "a/metrics/theory/mnist/search.csv").touch()
+    assert run_stage("tools.combine", "a", "b", "--out", "both").returncode == 0
+    assert read_json(tmp_path / "both/metrics/theory/mnist/summary.json") == {"of": "b"}
+    assert not (tmp_path / "both/metrics/theory/mnist/search.csv").exists()
+    assert read_json(tmp_path / "both/metrics/parameters.json") == {"a": 1, "b": 1, "both": "b"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "part"),
+    [
+        ("paper/summary.json", "{", "a/metrics/paper/summary.json cannot be read"),
+        ("paper/summary.json", "[]", "a/metrics/paper/summary.json holds list; expected a mapping"),
+        ("paper/summary.json", '{"alexnet": 3}', "a/metrics/paper/summary.json is no summary of runs"),
+        ("paper/curves.csv", "epoch\n1\n", "a/metrics/paper/curves.csv has no column 'run'"),
+        ("paper/audits.json", "[]", "a/metrics/paper/audits.json holds list"),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_written(tmp_path, run_stage, file, text, part):
+    write_machine(tmp_path / "a", make_run("alexnet", "none"))
+    (tmp_path / "a/metrics" / file).write_text(text)
+    done = run_stage("tools.combine", "a", "--out", "both")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert part in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "both/metrics").exists()

@@ -1,0 +1,126 @@
+"""A reference holds what has run and what it was measured on, checks what it was recorded from, and fails another."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rethinking.core.arrays import save_arrays
+from rethinking.core.files import read_csv, read_json, write_json, write_text
+from tests.conftest import ROOT
+from tests.results.made import write_metrics
+
+
+def write_set(folder, labels):
+    (folder / "meta.json").unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_arrays(folder, {"train_labels": np.array(labels)}, {})
+
+
+def take_from_project(folder, *names):
+    for name in names:
+        write_text(folder / name, (ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """A working copy in which a grid of three seeds has run and `make report` has been called."""
+    write_metrics(tmp_path / "metrics", seeds=(0, 1, 2))
+    for name in ("metrics/claims.md", "plots/paper/figure_1a.png"):
+        write_text(tmp_path / name, name)
+    take_from_project(tmp_path, "params.yaml", *(f"paper/{n}.yaml" for n in ("params", "cifar10", "cifar100", "mnist")))
+    write_text(tmp_path / "paper/dvc.lock", "stages: {a: {}, b: {}, c: {}}")
+    for name in ("cifar10", "cifar100", "mnist", "raw"):
+        write_set(tmp_path / "data" / name, [0, 1])
+    lines = [
+        {"stage": f"paper/dvc.yaml:{name}", "seconds": 5.0, "threads": 2, "done": True} for name in ("b", "a", "z")
+    ]
+    write_text(tmp_path / "live/times.jsonl", "\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+CHECK = ("--summary", "metrics/paper/summary.json", "--data", "data/cifar10", "--reference", "kept")
+
+
+def test_a_reference_checks_what_it_was_recorded_from_and_fails_other_metrics_and_data(grid, run_stage):
+    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
+    assert list(read_json(grid / "kept/data.json")) == ["data/cifar10", "data/cifar100", "data/mnist"]  # no headline
+    assert run_stage("tools.check", *CHECK).returncode == 0
+    summary = read_json(grid / "metrics/paper/summary.json")
+    summary["mlp_1x512"]["none"]["plain"]["seed-1"]["train_accuracy"] = 0.5
+    write_json(grid / "metrics/paper/summary.json", summary)
+    done = run_stage("tools.check", *CHECK)
+    assert (done.returncode, "mlp_1x512/none/plain/seed-1: train_accuracy is 0.5" in done.stdout) == (1, True)
+    write_set(grid / "data/cifar10", [1, 0])
+    assert "train_labels.npy: its bytes are not the reference's" in run_stage("tools.check", *CHECK).stdout
+
+
+def test_a_check_of_some_data_sets_asks_for_no_others(grid, run_stage):
+    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
+    hashes = read_json(grid / "kept/data.json")
+    write_json(grid / "kept/data.json", hashes | {"data/corrupted/cifar10/none": {"train_labels.npy": "12"}})
+    assert run_stage("tools.check", *CHECK).returncode == 0
+    done = run_stage("tools.check", *CHECK[:4], "data/corrupted", *CHECK[4:])
+    assert "data/corrupted/cifar10/none: not made" in done.stdout
+
+
+def test_a_check_that_compares_no_data_does_not_pass(grid, run_stage):
+    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
+    done = run_stage("tools.check", *CHECK[:2], "--data", grid / "data/cifar10", *CHECK[4:])
+    assert (done.returncode, f"data.json has none of {grid}/data/cifar10" in done.stderr) == (1, True)
+
+
+def test_a_reference_says_with_what_on_what_and_how_long(grid, run_stage):
+    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
+    environment = read_json(grid / "kept/environment.json")
+    assert environment["packages"]["torch"]
+    assert environment["cores"] >= 1
+    assert environment["device"]
+    assert read_csv(grid / "kept/times.csv") == [  # without z, which is not in the lock
+        {"stage": f"paper/dvc.yaml:{name}", "seconds": 5, "threads": 2} for name in ("a", "b")
+    ]
+    for name in ("params.yaml", "paper/params.yaml", "paper/mnist.yaml", "paper/dvc.lock"):
+        assert (grid / "kept" / name).read_bytes() == (grid / name).read_bytes()
+    assert (grid / "kept/plots/paper/figure_1a.png").exists()
+
+
+def test_a_grid_that_has_not_run_is_left_out_and_nothing_at_all_is_refused(grid, run_stage, failure):
+    write_json(grid / "metrics/mnist/summary.json", {})
+    write_json(grid / "metrics/theory/mnist/summary.json", {"kernel": {}})
+    write_json(grid / "metrics/theory/cifar10/summary.json", {"expressivity": {"dataset": "cifar10"}})
+    write_set(grid / "data/theory/cifar10", [0, 1])
+    take_from_project(grid, "theory/cifar10.yaml")
+    write_text(grid / "theory/dvc.lock", "stages: {}")
+    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
+    assert sorted(path.name for path in (grid / "kept/metrics").iterdir() if path.is_dir()) == [
+        "cifar100",
+        "paper",
+        "theory",
+    ]
+    assert [path.name for path in (grid / "kept/metrics/theory").iterdir()] == ["cifar10"]
+    assert not (grid / "kept/paper/mnist.yaml").exists()
+    code, message = failure("tools.record_reference", "--metrics", "none", "--out", "other")
+    assert (code, "none holds no result" in message) == (1, True)
+
+
+def test_what_is_missing_is_named_and_leaves_no_half_reference(grid, failure):
+    (grid / "metrics/claims.md").unlink()
+    code, message = failure("tools.record_reference", "--out", "kept")
+    assert (code, "metrics/claims.md: no such file" in message) == (1, True)
+    assert not list(grid.glob("*kept*"))
+
+
+def test_a_place_on_this_machine_is_refused(grid, failure):
+    path = grid / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("source: official", "source: /home/me/cifar10.tar.gz"))
+    code, message = failure("tools.record_reference", "--out", "kept")
+    assert (code, "dataset.source: found '/home/me/cifar10.tar.gz'" in message) == (2, True)
+
+
+def test_a_folder_that_is_no_reference_is_not_replaced(grid, run_stage, failure):
+    write_text(grid / "thesis/chapter.tex", "years of work")
+    code, message = failure("tools.record_reference", "--out", "thesis")
+    assert (code, "--out: thesis holds something else" in message) == (2, True)
+    assert (grid / "thesis/chapter.tex").exists()
+    for _ in range(2):  # a reference is replaced
+        assert run_stage("tools.record_reference", "--out", "kept").returncode == 0

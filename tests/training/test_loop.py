@@ -1,0 +1,269 @@
+import math
+import random
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from rethinking.core import config
+from rethinking.core.registry import load, names
+from rethinking.models.parts.network import channels_last, seeded
+from rethinking.training.checkpoint import load_checkpoint
+from rethinking.training.loop import Outcome, Stopped, first_step_below, loss_windows, summarise, train
+from rethinking.training.step import TrainingStep, laid_out_as
+from tests.stage_processes import ROOT
+from tests.training.problems import conv_net, jitter, perceptron, random_problem, recipe
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same_weights(first, second):
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def augmented_problem():
+    problem = random_problem()
+    return replace(problem, train_images=problem.train_inputs, augment=jitter)
+
+
+def test_a_perceptron_memorises_256_random_labels_completely():
+    problem = random_problem(size=256)
+    outcome = train(perceptron(), problem, recipe(epochs=60, lr_decay=1.0, weight_decay=0.0))
+    metrics = summarise(outcome)
+    assert metrics["train_accuracy"] == 1.0
+    assert metrics["fitted"]
+    assert metrics["train_loss"] < 0.05
+    assert metrics["corrupted_subset_accuracy"] == 1.0
+    assert metrics["recovered_true_accuracy"] == 0.0
+
+
+def of_the_registry(arch):
+    """A network of the project on images that it takes."""
+    side = config.load(ROOT / "params.yaml").input_size(arch)
+    build = partial(seeded, load("models", arch, "arch").build, (3, side, side), 4, 0.0, 0)
+    return lambda: channels_last(build()), random_problem(size=20, side=side)
+
+
+NETWORKS = {arch: partial(of_the_registry, arch) for arch in names("models")}
+NETWORKS["conv_net"] = lambda: (partial(conv_net, dropout=0.0), random_problem())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_is_the_one_of_torchs_own_optimiser(name):
+    """For every network: the fused update takes gradients as they lie in memory, whatever their layout."""
+    build, problem = NETWORKS[name]()
+    settings = recipe(batch_size=16, epochs=2, lr=0.01)
+    ours, theirs = build(), build()
+    train(ours, problem, settings)
+    step = TrainingStep(theirs, problem, settings)
+    optimiser = torch.optim.SGD(theirs.parameters(), lr=0.0, momentum=0.9, weight_decay=settings.weight_decay)
+    theirs.train()
+    for epoch in (1, 2):
+        step.begin_epoch(epoch)
+        optimiser.param_groups[0]["lr"] = settings.lr * settings.lr_decay ** (epoch - 1)
+        for batch in step.order.split(16):
+            loss = nn.functional.cross_entropy(
+                theirs(problem.train_inputs[batch].permute(0, 3, 1, 2)), problem.train_labels[batch]
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    for mine, reference in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gradient_takes_the_layout_of_its_parameter_and_keeps_its_values():
+    parameter = torch.zeros(8, 3, 3, 3).to(memory_format=torch.channels_last)
+    gradient = torch.randn(8, 3, 3, 3)
+    laid_out = laid_out_as(parameter, gradient)
+    assert laid_out.stride() == parameter.stride() != gradient.stride()
+    assert torch.equal(laid_out, gradient)
+    assert laid_out_as(parameter, laid_out) is laid_out
+
+
+def test_every_image_is_seen_once_an_epoch_in_a_new_order():
+    step = TrainingStep(perceptron(), random_problem(), recipe())
+    orders = []
+    for epoch in (1, 2):
+        step.begin_epoch(epoch)
+        orders.append(step.order.clone())
+    assert all(torch.equal(order.sort().values, torch.arange(72)) for order in orders)
+    assert not torch.equal(*orders)
+
+
+def test_the_same_run_twice_gives_the_same_bits():
+    results = []
+    for _ in range(2):
+        model = conv_net()
+        outcome = train(model, augmented_problem(), recipe())
+        results.append((outcome, weights(model)))
+    assert results[0][0] == results[1][0]
+    assert_same_weights(results[0][1], results[1][1])
+
+
+def test_more_epochs_extend_the_curves_without_changing_their_beginning():
+    short = train(conv_net(), augmented_problem(), recipe(epochs=2))
+    long = train(conv_net(), augmented_problem(), recipe(epochs=4))
+    assert long.rows[:2] == short.rows
+
+
+def test_augmentation_changes_the_result_but_not_the_order():
+    plain, augmented = random_problem(), augmented_problem()
+    orders = []
+    for problem in (plain, augmented):
+        step = TrainingStep(conv_net(), problem, recipe())
+        step.begin_epoch(1)
+        step.run(0)
+        step.begin_epoch(2)
+        orders.append(step.order.clone())
+    assert torch.equal(*orders)
+    assert train(conv_net(), plain, recipe()).rows != train(conv_net(), augmented, recipe()).rows
+
+
+def test_every_epoch_and_seed_has_augmentation_draws_of_its_own():
+    def draws(seed, epoch):
+        step = TrainingStep(conv_net(), augmented_problem(), recipe(seed=seed))
+        step.begin_epoch(epoch)
+        return torch.rand(4, generator=step.generator)
+
+    assert torch.equal(draws(0, 1), draws(0, 1))
+    assert not torch.equal(draws(0, 1), draws(0, 2))
+    assert not torch.equal(draws(0, 1), draws(1, 1))
+
+
+def test_the_seed_changes_the_order():
+    first, second = (TrainingStep(conv_net(), random_problem(), recipe(seed=seed)) for seed in (0, 1))
+    first.begin_epoch(1)
+    second.begin_epoch(1)
+    assert not torch.equal(first.order, second.order)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_run_stopped_anywhere_continues_to_the_same_bits(tmp_path, attempt):
+    whole_model = conv_net()
+    whole = train(whole_model, augmented_problem(), recipe())
+    chance = random.Random(attempt)
+    checkpoint = tmp_path / "run.safetensors"
+    interruptions = 0
+    while True:
+        polls_left = chance.randrange(1, 14)
+
+        def stop_requested():
+            nonlocal polls_left
+            polls_left -= 1
+            return polls_left < 0
+
+        model = conv_net()
+        torch.manual_seed(chance.randrange(1000))
+        try:
+            outcome = train(model, augmented_problem(), recipe(), checkpoint, stop_requested=stop_requested)
+            break
+        except Stopped:
+            interruptions += 1
+    assert interruptions >= 1
+    assert outcome == whole
+    assert_same_weights(weights(model), weights(whole_model))
+
+
+def test_a_finished_checkpoint_gives_the_run_without_another_step(tmp_path):
+    checkpoint = tmp_path / "run.safetensors"
+    first = train(conv_net(), random_problem(), recipe(), checkpoint)
+    steps = []
+    second = train(conv_net(), random_problem(), recipe(), checkpoint, on_step=steps.append)
+    assert second == first
+    assert steps == []
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "a bit"])
+def test_a_damaged_checkpoint_starts_the_run_over(tmp_path, damage, capsys):
+    checkpoint = tmp_path / "run.safetensors"
+    whole = train(conv_net(), random_problem(), recipe(), checkpoint)
+    content = checkpoint.read_bytes()
+    flipped = bytearray(content)
+    flipped[-1000] ^= 1
+    damaged = {"truncated": content[: len(content) // 2], "garbage": b"x" * 5000, "empty": b"", "a bit": flipped}
+    checkpoint.write_bytes(damaged[damage])
+    assert load_checkpoint(checkpoint, TrainingStep(conv_net(), random_problem(), recipe())) is None
+    assert "run.safetensors is damaged" in capsys.readouterr().err
+    assert train(conv_net(), random_problem(), recipe(), checkpoint) == whole
+
+
+def test_a_run_that_diverges_ends_at_once_and_says_so():
+    outcome = train(perceptron(), random_problem(), recipe(lr=1e12, epochs=9))
+    metrics = summarise(outcome)
+    assert metrics["diverged"]
+    assert not metrics["fitted"]
+    assert metrics["epochs"] < 9
+
+
+def test_a_run_may_end_some_epochs_after_it_fits():
+    whole = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0))
+    fits = [row["train_accuracy"] >= 0.999 and row["train_loss"] <= 0.01 for row in whole.rows]
+    early = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0, stop_when_fitted=3))
+    assert True in fits[:-4]
+    assert early.rows == whole.rows[: fits.index(True) + 4]
+    later = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0, stop_when_fitted=30))
+    assert fits.index(True) < 29
+    assert later.rows == whole.rows[: fits.index(True) + 31]
+
+
+def test_bf16_trains_float32_weights():
+    model = perceptron()
+    outcome = train(model, random_problem(), recipe(precision="bf16", epochs=2))
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    assert outcome != train(perceptron(), random_problem(), recipe(epochs=2))
+
+
+def test_the_learning_rate_falls_each_epoch_or_at_milestones():
+    each = recipe(lr=0.1, lr_decay=0.95)
+    assert [each.lr_at(epoch) for epoch in (1, 2, 3)] == pytest.approx([0.1, 0.095, 0.09025])
+    marks = recipe(lr=0.1, lr_decay=0.1, lr_milestones=(150, 225))
+    assert [marks.lr_at(epoch) for epoch in (1, 150, 151, 225, 226)] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_loss_windows_average_a_hundred_steps_and_keep_the_rest():
+    windows = loss_windows([1.0] * 100 + [0.05] * 100 + [0.001] * 50, steps_per_epoch=390)
+    assert windows == [
+        {"step": 100, "loss": pytest.approx(1.0)},
+        {"step": 200, "loss": pytest.approx(0.05)},
+        {"step": 250, "loss": pytest.approx(0.001)},
+    ]
+    assert first_step_below(windows, 0.1) == 200
+    assert first_step_below(windows, 0.0001) is None
+
+
+def test_epochs_shorter_than_a_window_are_averaged_whole():
+    assert [window["step"] for window in loss_windows([1.0] * 24, steps_per_epoch=8)] == [8, 16, 24]
+
+
+def test_nothing_is_extrapolated_for_a_run_that_never_fits():
+    row = {
+        "epoch": 1,
+        "step": 10,
+        "train_accuracy": 0.9989,
+        "train_loss": 0.2,
+        "test_accuracy": 0.5,
+        "test_loss": 1.0,
+        "clean_subset_accuracy": 1.0,
+        "corrupted_subset_accuracy": None,
+        "recovered_true_accuracy": None,
+    }
+    metrics = summarise(Outcome([row], [{"step": 10, "loss": 0.2}], diverged=False))
+    assert metrics["epochs_to_fit"] is None
+    assert metrics["steps_to_loss_0_1"] is None
+    assert not metrics["fitted"]
+
+
+def test_the_best_test_epoch_is_reported_beside_the_final_one():
+    outcome = train(conv_net(), random_problem(), recipe())
+    metrics = summarise(outcome)
+    accuracies = [row["test_accuracy"] for row in outcome.rows]
+    assert metrics["best_test_accuracy"] == max(accuracies)
+    assert metrics["best_test_epoch"] == accuracies.index(max(accuracies)) + 1
+    assert metrics["test_accuracy"] == accuracies[-1]
+    assert all(math.isfinite(row["minibatch_loss"]) for row in outcome.rows)

@@ -1,0 +1,128 @@
+"""What a grid will cost before it runs: its runs, their floating-point operations, and the time on this machine.
+
+The time is an estimate from a few training steps and one evaluation batch of each architecture, timed here and now.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from rethinking.core import config
+from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.registry import load
+from rethinking.models.parts.network import channels_last, seeded
+from rethinking.paper.names import DATASETS
+from rethinking.training.device import select_device
+from rethinking.training.evaluation import predict
+from rethinking.training.problem import Problem
+from rethinking.training.recipe import recipe_of
+from rethinking.training.step import TrainingStep
+
+TIMED_STEPS = 3
+
+
+def main() -> None:
+    """Print a line per architecture, a total per data set and one of all; ask nothing, write nothing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml"), Path("paper/params.yaml")])
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        required=True,
+        help="a data set's own parameters and the folder of its runs, as FILE:FOLDER",
+    )
+    arguments = parser.parse_args()
+    count, operations, seconds = 0, 0.0, 0.0
+    for each in arguments.sets:
+        file, colon, runs = each.rpartition(":")
+        if not (file and colon and runs):
+            raise UsageError(f"--sets: found '{each}'; expected FILE:FOLDER, such as paper/mnist.yaml:runs/mnist")
+        parameters = config.load(*arguments.params, Path(file))
+        waiting = [run for run in parameters.planned_runs() if not (Path(runs) / run.name).exists()]
+        of_set = print_set(parameters, waiting)
+        count, operations, seconds = count + len(waiting), operations + of_set[0], seconds + of_set[1]
+    print(f"All: {count} runs, {operations / 1e15:,.2f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
+    print("Not in it: the theory's kernels, and what several runs at once gain or lose.")
+
+
+def print_set(parameters: Parameters, waiting: list[PlannedRun]) -> tuple[float, float]:
+    """Print the cost of the runs that wait on one data set; return their operations and seconds."""
+    device = select_device(parameters.train.device, parameters.train.deterministic)
+    done = len(parameters.planned_runs()) - len(waiting)
+    print(f"{len(waiting)} runs to do on {parameters.dataset.name}, {done} are there; device {device.type}")
+    print(f"{'architecture':<18} {'runs':>5} {'PFLOP':>9} {'images/s':>10} {'hours':>8}")
+    total_operations, total_seconds = 0.0, 0.0
+    for arch in dict.fromkeys(run.arch for run in waiting):
+        runs = [run for run in waiting if run.arch == arch]
+        operations, seconds, rate = cost(parameters, arch, runs, device)
+        total_operations, total_seconds = total_operations + operations, total_seconds + seconds
+        print(f"{arch:<18} {len(runs):>5} {operations / 1e15:>9.2f} {rate:>10,.0f} {seconds / 3600:>8.2f}")
+    print(f"{'total':<18} {len(waiting):>5} {total_operations / 1e15:>9.2f} {'':>10} {total_seconds / 3600:>8.2f}\n")
+    return total_operations, total_seconds
+
+
+def cost(parameters: Parameters, arch: str, runs: list[PlannedRun], device: torch.device) -> tuple[float, float, float]:
+    """Floating-point operations and seconds of these runs, and the training rate in images/s on `device`."""
+    size = parameters.input_size(arch)
+    whole = DATASETS.get(parameters.dataset.name, DATASETS["cifar10"])
+    train_images = parameters.dataset.train_size or whole.train_size
+    test_images = parameters.dataset.test_size or whole.test_size
+    shape = (whole.channels, size, size)
+    model = channels_last(seeded(load("models", arch, "arch").build, shape, whole.classes, 0.0, 0)).to(device)
+    recipe = recipe_of(parameters, arch)
+    images = recipe.batch_size * (TIMED_STEPS + 1)
+    problem = random_problem(images, whole.channels, size, device)
+
+    forward = operations_per_image(model, problem, train=False)
+    both = operations_per_image(model, problem, train=True)
+    step = TrainingStep(model.train(), problem, recipe)
+    step.begin_epoch(1)
+    step.run(0)
+    synchronise(device)
+    started = time.perf_counter()
+    for _ in range(TIMED_STEPS):
+        step.run(0)
+    synchronise(device)
+    rate = TIMED_STEPS * recipe.batch_size / (time.perf_counter() - started)
+    predict(model, problem.train_inputs, problem.train_labels, recipe.precision)  # the first on a GPU chooses kernels
+    synchronise(device)
+    started = time.perf_counter()
+    predict(model, problem.train_inputs, problem.train_labels, recipe.precision)
+    synchronise(device)
+    evaluation_rate = images / (time.perf_counter() - started)
+
+    epochs = sum(recipe_of(parameters.of_run(run), arch).epochs for run in runs)
+    operations = epochs * (train_images * both + (train_images + test_images) * forward)
+    seconds = epochs * (train_images / rate + (train_images + test_images) / evaluation_rate)
+    return operations, seconds, rate
+
+
+def random_problem(images: int, channels: int, size: int, device: torch.device) -> Problem:
+    """Noise images and labels, as speed does not depend on what they show."""
+    inputs = torch.randn(images, size, size, channels, device=device)
+    labels = torch.randint(0, 10, (images,), device=device)
+    return Problem(inputs, labels, labels, inputs, labels)
+
+
+def operations_per_image(model: torch.nn.Module, problem: Problem, train: bool) -> float:
+    """Floating-point operations (two for a multiply-add) for one image, of the forward pass or with the backward."""
+    images = problem.train_inputs[:2].permute(0, 3, 1, 2)
+    with FlopCounterMode(display=False) as counter:
+        logits = model(images)
+        if train:
+            torch.autograd.grad(logits.sum(), list(model.parameters()))
+    return counter.get_total_flops() / len(images)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for what the device still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    run_stage(main)

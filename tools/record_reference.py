@@ -1,0 +1,107 @@
+"""Record what has run of the paper's grid and theory as a reference: results, parameters, locks, versions, times.
+
+`make reference NAME=my-gpu/cifar10` writes reference/my-gpu/cifar10, whole or not at all, once `make report` has run.
+Its files lie as those of the project do.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
+
+from rethinking.core import config
+from rethinking.core.errors import DataError, UsageError, run_stage
+from rethinking.core.files import new_folder, read_json, write_csv, write_json
+from rethinking.parallel.environment import environment
+from rethinking.parallel.times import times
+from rethinking.results.comparison import data_hashes
+
+
+class Result(NamedTuple):
+    """What belongs to the folder of metrics of one pipeline and data set."""
+
+    plots: str
+    data: list[str]
+    parameters: list[str]
+
+    @property
+    def lock(self) -> str:
+        """The hashes of all that its pipeline's stages read and wrote."""
+        return Path(self.parameters[-1]).with_name("dvc.lock").as_posix()
+
+
+GRID = ["params.yaml", "paper/params.yaml"]
+RESULTS = {
+    "paper": Result("paper", ["cifar10", "corrupted/cifar10"], [*GRID, "paper/cifar10.yaml"]),
+    "cifar100": Result("paper", ["cifar100", "corrupted/cifar100"], [*GRID, "paper/cifar100.yaml"]),
+    "mnist": Result("paper", ["mnist", "corrupted/mnist"], [*GRID, "paper/mnist.yaml"]),
+    "theory/mnist": Result("theory/mnist", ["theory/mnist"], ["theory/mnist.yaml"]),
+    "theory/cifar10": Result("theory/cifar10", ["theory/cifar10"], ["theory/cifar10.yaml"]),
+}
+OF_CLAIMS = ("claims.json", "claims.md", "parameters.json")
+
+
+def main() -> None:
+    """Write the folder; only that of which something has run is in it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
+    parser.add_argument("--plots", type=Path, default=Path("plots"))
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    if arguments.out.exists() and not (arguments.out / "metrics").is_dir():
+        raise UsageError(f"--out: {arguments.out} holds something else than a reference; give another folder")
+    results = {name: result for name, result in RESULTS.items() if _has_run(arguments.metrics / name / "summary.json")}
+    if not results:
+        raise DataError(f"{arguments.metrics} holds no result of {', '.join(RESULTS)}; run some, then `make report`")
+    hashes: dict[str, dict[str, str]] = {}
+    for result in results.values():
+        _require_relative_source(result)
+        hashes |= data_hashes([arguments.data / name for name in result.data])
+    with new_folder(arguments.out) as folder:
+        for name, result in results.items():
+            shutil.copytree(arguments.metrics / name, folder / "metrics" / name)
+            for picture in sorted((arguments.plots / result.plots).glob("*.png")):
+                _copy(picture, folder / "plots" / result.plots / picture.name)
+            for file in [*result.parameters, result.lock]:
+                _copy(Path(file), folder / file)
+        for name in OF_CLAIMS:
+            _copy(arguments.metrics / name, folder / "metrics" / name)
+        write_json(folder / "data.json", hashes)
+        write_json(folder / "environment.json", environment())
+        ran = {stage for lock in {result.lock for result in results.values()} for stage in _stages_of(lock)}
+        write_csv(folder / "times.csv", [row for row in times() if row["stage"] in ran])
+    print(f"{arguments.out}: {', '.join(results)}; say in reference/README.md what it was measured on")
+
+
+def _has_run(summary: Path) -> bool:
+    return summary.exists() and any(read_json(summary).values())
+
+
+def _require_relative_source(result: Result) -> None:
+    """Raise UsageError where the parameters name a place on this machine, which is nobody else's business."""
+    source = config.load(*map(Path, result.parameters)).dataset.source
+    if Path(source).is_absolute():
+        raise UsageError(
+            f"dataset.source: found '{source}' in {' with '.join(result.parameters)}; a reference keeps it, so give it "
+            "relative to the project"
+        )
+
+
+def _stages_of(lock: str) -> list[str]:
+    """The stages that a lock file holds, as `dvc repro` takes them."""
+    document = YAML(typ="safe", pure=True).load(Path(lock).read_text(encoding="utf-8"))
+    return [f"{lock.removesuffix('lock')}yaml:{name}" for name in document["stages"]]
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise DataError(f"{source}: no such file; run the pipeline, then `make report`")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    run_stage(main)
