@@ -200,9 +200,9 @@ MUTANTS = [
     Mutant(
         "the code is no part of what identifies a run",
         "rethinking/training/run_key.py",
-        'sha256_of({"code": code_hashes(*modules), **inputs})',
-        "sha256_of(inputs)",
-        "tests/test_imports.py",
+        '"code": code_hashes(arch),',
+        "",
+        "tests/training/test_run_key.py",
     ),
     Mutant(
         "random labels that generalise reproduce the claim",
