@@ -15,20 +15,10 @@ paper: budget
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml
 
 budget: .venv/installed
-	@python -m tools.budget --sets paper/cifar10.yaml:runs/paper paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
+	@python -m tools.budget --sets paper/cifar10.yaml:runs/cifar10 paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
 
-# From whatever has run so far, without DVC, which would run the rest first.
 report: .venv/installed
-	@for set in cifar10:paper cifar100:cifar100 mnist:mnist; do data=$${set%:*}; pipeline=$${set#*:}; \
-	python -m stages.collect --params params.yaml paper/params.yaml paper/$$data.yaml --data data/corrupted/$$data \
-	--runs runs/$$pipeline --out metrics/$$pipeline > /dev/null || exit; done
-	@for data in digits mnist cifar10; do test ! -d runs/theory/$$data || \
-	{ python -m stages.collect_theory --params theory/$$data.yaml --runs runs/theory/$$data --out metrics/theory/$$data && \
-	python -m stages.plot_theory --metrics metrics/theory/$$data --out plots/theory/$$data; } || exit; done
-	@python -m stages.count_parameters --out metrics/parameters.json > /dev/null
-	@python -m stages.claims --out metrics
-	@python -m stages.plot_paper --metrics metrics --out plots/paper
-	@python -m stages.report
+	@python -m tools.report
 
 publish: .venv/installed
 	dvc push --run-cache
@@ -43,11 +33,11 @@ lint: .venv/installed
 	ruff format --check . && ruff check . && mypy
 
 check: .venv/installed
-	python -m tools.check --summary demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
+	python -m tools.check --runs demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
 
 # Of the paper's grid: what has run here against another machine's results, and a reference of what has run here.
 check-paper: .venv/installed
-	python -m tools.check --summary metrics/paper/summary.json --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
+	python -m tools.check --runs metrics/cifar10/runs.csv --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
 	--reference reference/$(or $(NAME),2-core-amx/cifar10-jpeg)
 
 reference: .venv/installed
@@ -57,11 +47,6 @@ reference: .venv/installed
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
-	@python -m stages.claims --metrics combined/metrics --out combined/metrics
-	@python -m stages.plot_paper --metrics combined/metrics --out combined/plots/paper
-	@for folder in combined/metrics/theory/*; do test ! -d $$folder || \
-	python -m stages.plot_theory --metrics $$folder --out combined/plots/theory/$${folder##*/} || exit; done
-	@python -m stages.report --metrics combined/metrics --plots combined/plots --out combined/report.html
 
 mutants: .venv/installed
 	python -m tests.faults.mutants

@@ -9,6 +9,7 @@ from rethinking.core.files import read_mapping, write_json, write_text
 from rethinking.paper.claims import load_claims
 from rethinking.paper.names import GRIDS
 from rethinking.paper.verdicts import Results, judge, table
+from rethinking.results.runs import load_runs
 
 THEORY = ("digits", "mnist", "cifar10")
 
@@ -31,16 +32,17 @@ def main() -> None:
 
 
 def read_results(folder: Path) -> Results:
-    """The summaries of the pipelines that have run, with the audits of their corruptions, and the parameter counts."""
+    """The grids' runs and audits, the theory and the parameter counts, as far as they have run."""
     if not folder.is_dir():
         raise UsageError(f"--metrics: no such folder '{folder}'")
 
     def found(path: Path) -> dict[str, Any]:
         return read_mapping(folder / path) if (folder / path).exists() else {}
 
-    grids = {name: found(Path(name, "summary.json")) | {"audits": found(Path(name, "audits.json"))} for name in GRIDS}
     theory = {name: found(Path("theory", name, "summary.json")) for name in THEORY}
-    return Results({**grids, "theory": theory, "parameters": found(Path("parameters.json"))})
+    audits = {grid: found(Path(grid, "audits.json")) for grid in GRIDS}
+    counts = found(Path("parameters.json"))
+    return Results({grid: load_runs(folder / grid) for grid in GRIDS}, audits, theory, counts)
 
 
 if __name__ == "__main__":

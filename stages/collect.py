@@ -5,20 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from rethinking.core import config
 from rethinking.core.arrays import fingerprint
-from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, run_stage
-from rethinking.core.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
+from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.run_name import RunName
+from rethinking.core.tables import write_table
 from rethinking.core.workspace import forget_checkpoints
-from rethinking.results.summary import insert
+from rethinking.results.runs import gather, row_of
 from rethinking.results.table import table
 from rethinking.training.recipe import description
 
 
 def main() -> None:
-    """Write summary.json, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
+    """Write runs.csv, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, nargs="+", required=True)
     parser.add_argument("--data", type=Path, required=True, help="the folder of the grid's corrupted sets")
@@ -26,37 +29,39 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     parameters = config.load(*arguments.params)
+    planned, sets = parameters.planned_runs(), read_sets(parameters, arguments.data)
+    folders = {run: folder for run in planned if (folder := arguments.runs / run.text).exists()}
+    found = {run: measured(parameters, run, folder, sets) for run, folder in folders.items()}
+    collected = {run: metrics for run, metrics in found.items() if metrics}
 
-    summary: dict[str, Any] = {}
-    tables: dict[str, list[dict[str, Any]]] = {"curves": [], "steps": []}
-    collected = {}
-    sets = read_sets(parameters, arguments.data)
-    for run in parameters.planned_runs():
-        folder = arguments.runs / run.name
-        if not folder.exists():
-            continue
-        meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
-        require_planned(parameters, run, metrics, folder)
-        if not is_current(parameters, run, meta, sets):
-            print(f"{folder} was made from other parameters or data, so it is left out")
-            continue
-        recipe = meta["recipe"]["recipe"]
-        metrics |= {"precision": recipe["precision"]}
-        if recipe["stop_when_fitted"] is not None and metrics["epochs"] < recipe["epochs"]:
-            metrics |= {"ended_when_fitted": True}
-        collected[run] = metrics
-        insert(summary, run, metrics)
-        for name, rows in tables.items():
-            rows += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
-        forget_checkpoints(folder)
     audits = {name: audit_of(arguments.data / name, sets[name]) for name in sorted(sets)}
-    write_json(arguments.out / "summary.json", summary)
+    rows = [row_of(run, metrics) for run, metrics in collected.items()]
+    write_table(arguments.out / "runs.csv", rows or pd.DataFrame(columns=["run"]))
+    for name in ("curves", "steps"):
+        write_table(arguments.out / f"{name}.csv", gather({run: folders[run] for run in collected}, name))
     write_json(arguments.out / "audits.json", audits)
-    for name, rows in tables.items():
-        write_csv(arguments.out / f"{name}.csv", rows)
-    text = table(parameters, collected)
+    text = table(planned, collected)
     write_text(arguments.out / "table.md", text)
+    for run in collected:
+        forget_checkpoints(folders[run])
     print(text, end="")
+
+
+def measured(
+    parameters: Parameters, run: RunName, folder: Path, sets: dict[str, dict[str, Any]]
+) -> dict[str, Any] | None:
+    """A run's metrics with its arithmetic and how it ended; None where it was made from other parameters or data.
+
+    Raises DataError where the folder holds another run than its name says, or is damaged.
+    """
+    meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
+    require_planned(parameters, run, metrics, folder)
+    if not is_current(parameters, run, meta, sets):
+        print(f"{folder} was made from other parameters or data, so it is left out")
+        return None
+    recipe = meta["recipe"]["recipe"]
+    ended_early = recipe["stop_when_fitted"] is not None and metrics["epochs"] < recipe["epochs"]
+    return metrics | {"precision": recipe["precision"], "ended_when_fitted": ended_early}
 
 
 def read_sets(parameters: Parameters, folder: Path) -> dict[str, dict[str, Any]]:
@@ -76,14 +81,14 @@ def audit_of(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
     return {"dataset": meta["dataset"], "train_size": len(labels), **read_json(folder / "audit.json")}
 
 
-def is_current(parameters: Parameters, run: PlannedRun, meta: dict[str, Any], sets: dict[str, dict[str, Any]]) -> bool:
+def is_current(parameters: Parameters, run: RunName, meta: dict[str, Any], sets: dict[str, dict[str, Any]]) -> bool:
     """Whether a run was made with the recipe that the parameters say now, on the data that lie there now."""
     recipe = description(parameters.of_run(run), run.arch)
     data = sets.get(run.corruption or "")
     return sha256_of(meta["recipe"]) == sha256_of(recipe) and (data is None or meta["data"] == fingerprint(data))
 
 
-def require_planned(parameters: Parameters, run: PlannedRun, metrics: dict[str, Any], folder: Path) -> None:
+def require_planned(parameters: Parameters, run: RunName, metrics: dict[str, Any], folder: Path) -> None:
     """Raise DataError where a folder holds another run than its name says."""
     corruption = parameters.corruption(run.corruption)
     planned = (run.arch, run.seed, corruption.kind, corruption.level)

@@ -10,11 +10,13 @@ from safetensors.torch import load_model
 
 from rethinking.core import config
 from rethinking.core.arrays import ImageData, open_dataset
-from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, run_stage
-from rethinking.core.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
+from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.run_name import RunName
+from rethinking.core.tables import write_table
 from rethinking.core.workspace import forget_checkpoints
-from rethinking.results.summary import insert
+from rethinking.results.runs import gather, nested
 from rethinking.results.table import table
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import per_class_accuracy, predict_all, scores
@@ -38,30 +40,26 @@ def main() -> None:
     parameters = config.load(*arguments.params)
     device = select_device(parameters.train.device, parameters.train.deterministic)
 
-    summary: dict[str, Any] = {}
-    collected = {}
-    tables: dict[str, list[dict[str, Any]]] = {"curves": [], "steps": [], "per_class": []}
-    for run in parameters.planned_runs():
-        folder = arguments.runs / run.name
+    collected: dict[RunName, dict[str, Any]] = {}
+    per_class: list[dict[str, Any]] = []
+    folders = {run: arguments.runs / run.text for run in parameters.planned_runs()}
+    for run, folder in folders.items():
         data = open_dataset(arguments.data / (run.corruption or ""), arguments.raw)
-        metrics, per_class = measure(parameters, run, folder, data, device)
-        collected[run] = metrics
-        insert(summary, run, metrics)
-        tables["per_class"] += [{"run": run.name, **row} for row in per_class]
-        for name in ("curves", "steps"):
-            tables[name] += [{"run": run.name, **row} for row in read_csv(folder / f"{name}.csv")]
-    write_json(arguments.out / "summary.json", summary)
-    for name, rows in tables.items():
-        write_csv(arguments.out / f"{name}.csv", rows)
-    for run in parameters.planned_runs():
-        forget_checkpoints(arguments.runs / run.name)
-    text = table(parameters, collected)
+        collected[run], classes = measure(parameters, run, folder, data, device)
+        per_class += [{"run": run.text, **row} for row in classes]
+    write_json(arguments.out / "summary.json", nested(collected))
+    for name in ("curves", "steps"):
+        write_table(arguments.out / f"{name}.csv", gather(folders, name))
+    write_table(arguments.out / "per_class.csv", per_class)
+    for folder in folders.values():
+        forget_checkpoints(folder)
+    text = table([*folders], collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
 
 
 def measure(
-    parameters: Parameters, run: PlannedRun, folder: Path, data: ImageData, device: torch.device
+    parameters: Parameters, run: RunName, folder: Path, data: ImageData, device: torch.device
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A run's metrics, re-measured from its weights in evaluation mode, and its accuracy per class.
 
@@ -90,7 +88,7 @@ def measure(
 
 
 def require_made_from(
-    meta: dict[str, Any], parameters: Parameters, run: PlannedRun, data: ImageData, folder: Path
+    meta: dict[str, Any], parameters: Parameters, run: RunName, data: ImageData, folder: Path
 ) -> None:
     """Raise DataError where a run was made from another recipe or data set than those it stands for."""
     recipe = sha256_of(description(parameters, run.arch))

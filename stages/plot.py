@@ -4,10 +4,17 @@ import argparse
 from pathlib import Path
 
 from rethinking.core.errors import run_stage
-from rethinking.core.files import read_csv, read_json
-from rethinking.figures.pipeline import flatten, learning_curves, memorisation, test_error, training_loss
+from rethinking.figures.curves import learned_first, learning_curves, training_loss
+from rethinking.figures.levels import test_error
 from rethinking.figures.style import save, style
-from rethinking.results.runs import by_run
+from rethinking.results.runs import load_runs
+
+FIGURES = {
+    "learning_curves": learning_curves,
+    "training_loss": training_loss,
+    "test_error": test_error,
+    "memorisation": learned_first,
+}
 
 
 def main() -> None:
@@ -16,15 +23,10 @@ def main() -> None:
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    runs = flatten(read_json(arguments.metrics / "summary.json"))
-    curves = by_run(read_csv(arguments.metrics / "curves.csv"))
-    steps = by_run(read_csv(arguments.metrics / "steps.csv"))
-
+    runs = load_runs(arguments.metrics)
     style()
-    save(learning_curves(runs, curves), arguments.out / "learning_curves")
-    save(training_loss(runs, steps), arguments.out / "training_loss")
-    save(test_error(runs), arguments.out / "test_error")
-    save(memorisation(runs, curves), arguments.out / "memorisation")
+    for name, draw in FIGURES.items():
+        save(draw(runs), arguments.out / name)
 
 
 if __name__ == "__main__":

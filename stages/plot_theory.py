@@ -3,8 +3,11 @@
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from rethinking.core.errors import run_stage
-from rethinking.core.files import read_csv, read_json
+from rethinking.core.files import read_json
+from rethinking.core.tables import read_table
 from rethinking.figures.style import save, style
 from rethinking.figures.theory import expressivity, kernels, minimum_norm, random_signs
 
@@ -16,18 +19,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     summary = read_json(arguments.metrics / "summary.json")
-    names = ("conditioning", "distances", "interpolants", "random_signs", "search")
-    tables = {name: read_csv(arguments.metrics / f"{name}.csv") for name in names}
+
+    def table(name: str) -> pd.DataFrame:
+        return read_table(arguments.metrics / f"{name}.csv")
 
     style()
     if "expressivity" in summary:
-        save(expressivity(tables["conditioning"]), arguments.out / "expressivity")
+        save(expressivity(table("conditioning")), arguments.out / "expressivity")
     if "minimum_norm" in summary:
-        size = summary["minimum_norm"]["train_size"]
-        save(minimum_norm(tables["distances"], tables["interpolants"]), arguments.out / "minimum_norm")
-        save(random_signs(tables["random_signs"], size), arguments.out / "random_signs")
+        save(minimum_norm(table("distances"), table("interpolants")), arguments.out / "minimum_norm")
+        save(random_signs(table("random_signs"), summary["minimum_norm"]["train_size"]), arguments.out / "random_signs")
     if summary["kernel"]:
-        save(kernels(tables["search"], summary["kernel"]), arguments.out / "kernel")
+        save(kernels(table("search"), summary["kernel"]), arguments.out / "kernel")
 
 
 if __name__ == "__main__":

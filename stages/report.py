@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from rethinking.core.config import Paper
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import write_text
+from rethinking.core.run_name import RunName
 from rethinking.report.page import build_page
 
 
@@ -28,10 +29,10 @@ def main() -> None:
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def targets(grid: Paper) -> dict[tuple[str, str], str]:
+def targets(grid: Paper) -> dict[tuple[str, RunName], str]:
     """The stage that makes each run of the grid, by the folder of its metrics and its name."""
     return {
-        ("paper" if block.dataset == "cifar10" else block.dataset, run.name): f"paper/dvc.yaml:{name}@{run.name}"
+        (block.dataset, run): f"paper/dvc.yaml:{name}@{run.text}"
         for name, block in grid.runs.items()
         for run in block.planned_runs(grid.seeds)
     }

@@ -10,10 +10,11 @@ from torch import nn
 
 from rethinking.core import config
 from rethinking.core.arrays import open_dataset
-from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, Interrupted, run_stage
 from rethinking.core.files import new_folder, seal, write_csv, write_json
 from rethinking.core.interrupts import StopFlag
+from rethinking.core.run_name import RunName
 from rethinking.core.workspace import checkpoint_file, main_copy
 from rethinking.models.parts.network import parameter_count
 from rethinking.training.device import select_device
@@ -35,12 +36,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    run = PlannedRun(arguments.arch, variant=arguments.variant, seed=arguments.seed)
+    run = RunName(arguments.arch, variant=arguments.variant, seed=arguments.seed)
     with StopFlag() as stop:
         train_and_write(arguments.params, run, arguments.raw, arguments.data, arguments.out, stop)
 
 
-def train_and_write(params: list[Path], run: PlannedRun, raw: Path, corrupted: Path, out: Path, stop: StopFlag) -> None:
+def train_and_write(params: list[Path], run: RunName, raw: Path, corrupted: Path, out: Path, stop: StopFlag) -> None:
     """Train the run's network on a corrupted set and write it, unless its code or parameters changed meanwhile."""
     arch, parameters = run.arch, config.load(*params).of_run(run)
     device = select_device(parameters.train.device, parameters.train.deterministic)

@@ -11,9 +11,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from rethinking.core import config
-from rethinking.core.config import Parameters, PlannedRun
+from rethinking.core.config import Parameters
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.registry import load
+from rethinking.core.run_name import RunName
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.paper.names import DATASETS
 from rethinking.training.device import select_device
@@ -42,14 +43,14 @@ def main() -> None:
         if not (file and colon and runs):
             raise UsageError(f"--sets: found '{each}'; expected FILE:FOLDER, such as paper/mnist.yaml:runs/mnist")
         parameters = config.load(*arguments.params, Path(file))
-        waiting = [run for run in parameters.planned_runs() if not (Path(runs) / run.name).exists()]
+        waiting = [run for run in parameters.planned_runs() if not (Path(runs) / run.text).exists()]
         of_set = print_set(parameters, waiting)
         count, operations, seconds = count + len(waiting), operations + of_set[0], seconds + of_set[1]
     print(f"All: {count} runs, {operations / 1e15:,.2f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
     print("Not in it: the theory's kernels, and what several runs at once gain or lose.")
 
 
-def print_set(parameters: Parameters, waiting: list[PlannedRun]) -> tuple[float, float]:
+def print_set(parameters: Parameters, waiting: list[RunName]) -> tuple[float, float]:
     """Print the cost of the runs that wait on one data set; return their operations and seconds."""
     device = select_device(parameters.train.device, parameters.train.deterministic)
     done = len(parameters.planned_runs()) - len(waiting)
@@ -65,7 +66,7 @@ def print_set(parameters: Parameters, waiting: list[PlannedRun]) -> tuple[float,
     return total_operations, total_seconds
 
 
-def cost(parameters: Parameters, arch: str, runs: list[PlannedRun], device: torch.device) -> tuple[float, float, float]:
+def cost(parameters: Parameters, arch: str, runs: list[RunName], device: torch.device) -> tuple[float, float, float]:
     """Floating-point operations and seconds of these runs, and the training rate in images/s on `device`."""
     size = parameters.input_size(arch)
     whole = DATASETS.get(parameters.dataset.name, DATASETS["cifar10"])

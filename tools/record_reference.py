@@ -1,7 +1,7 @@
 """Record what has run of the paper's grid and theory as a reference: results, parameters, locks, versions, times.
 
 `make reference NAME=my-gpu/cifar10` writes reference/my-gpu/cifar10, whole or not at all, once `make report` has run.
-Its files lie as those of the project do.
+Its files lie as those of the project do. With --runs it records the seeds of one small pipeline, such as the demo.
 """
 
 import argparse
@@ -9,14 +9,17 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 from ruamel.yaml import YAML
 
 from rethinking.core import config
 from rethinking.core.errors import DataError, UsageError, run_stage
-from rethinking.core.files import new_folder, read_json, write_csv, write_json
+from rethinking.core.files import new_folder, read_json, write_json
+from rethinking.core.tables import write_table
 from rethinking.parallel.environment import environment
 from rethinking.parallel.times import times
 from rethinking.results.comparison import data_hashes
+from rethinking.results.runs import load_runs, read_runs
 
 
 class Result(NamedTuple):
@@ -34,7 +37,7 @@ class Result(NamedTuple):
 
 GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
-    "paper": Result("paper", ["cifar10", "corrupted/cifar10"], [*GRID, "paper/cifar10.yaml"]),
+    "cifar10": Result("paper", ["cifar10", "corrupted/cifar10"], [*GRID, "paper/cifar10.yaml"]),
     "cifar100": Result("paper", ["cifar100", "corrupted/cifar100"], [*GRID, "paper/cifar100.yaml"]),
     "mnist": Result("paper", ["mnist", "corrupted/mnist"], [*GRID, "paper/mnist.yaml"]),
     "theory/mnist": Result("theory/mnist", ["theory/mnist"], ["theory/mnist.yaml"]),
@@ -48,36 +51,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", type=Path, default=Path("metrics"))
     parser.add_argument("--plots", type=Path, default=Path("plots"))
-    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--data", type=Path, nargs="+", default=[Path("data")])
+    parser.add_argument("--runs", type=Path, nargs="+", help="a summary.json for each seed, instead of --metrics")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    if arguments.out.exists() and not (arguments.out / "metrics").is_dir():
+    if arguments.out.exists() and not (arguments.out / "environment.json").exists():
         raise UsageError(f"--out: {arguments.out} holds something else than a reference; give another folder")
-    results = {name: result for name, result in RESULTS.items() if _has_run(arguments.metrics / name / "summary.json")}
-    if not results:
-        raise DataError(f"{arguments.metrics} holds no result of {', '.join(RESULTS)}; run some, then `make report`")
-    hashes: dict[str, dict[str, str]] = {}
-    for result in results.values():
-        _require_relative_source(result)
-        hashes |= data_hashes([arguments.data / name for name in result.data])
     with new_folder(arguments.out) as folder:
-        for name, result in results.items():
-            shutil.copytree(arguments.metrics / name, folder / "metrics" / name)
-            for picture in sorted((arguments.plots / result.plots).glob("*.png")):
-                _copy(picture, folder / "plots" / result.plots / picture.name)
-            for file in [*result.parameters, result.lock]:
-                _copy(Path(file), folder / file)
-        for name in OF_CLAIMS:
-            _copy(arguments.metrics / name, folder / "metrics" / name)
+        if arguments.runs:
+            write_table(folder / "runs.csv", pd.concat([read_runs(path) for path in arguments.runs]))
+            hashes = data_hashes(arguments.data)
+        else:
+            hashes = record_grids(arguments.metrics, arguments.plots, arguments.data[0], folder)
         write_json(folder / "data.json", hashes)
         write_json(folder / "environment.json", environment())
-        ran = {stage for lock in {result.lock for result in results.values()} for stage in _stages_of(lock)}
-        write_csv(folder / "times.csv", [row for row in times() if row["stage"] in ran])
-    print(f"{arguments.out}: {', '.join(results)}; say in reference/README.md what it was measured on")
+    print(f"{arguments.out}: recorded; say in reference/README.md what it was measured on")
 
 
-def _has_run(summary: Path) -> bool:
-    return summary.exists() and any(read_json(summary).values())
+def record_grids(metrics: Path, plots: Path, data: Path, folder: Path) -> dict[str, dict[str, str]]:
+    """Copy what has run of the grid and the theory with its figures, parameters, locks and times into the folder.
+
+    Return the hashes of its data sets. Raises DataError where nothing has run or a file is missing.
+    """
+    results = {name: result for name, result in RESULTS.items() if _has_run(metrics / name)}
+    if not results:
+        raise DataError(f"{metrics} holds no result of {', '.join(RESULTS)}; run some, then `make report`")
+    hashes: dict[str, dict[str, str]] = {}
+    for name, result in results.items():
+        _require_relative_source(result)
+        hashes |= data_hashes([data / place for place in result.data])
+        shutil.copytree(metrics / name, folder / "metrics" / name)
+        for picture in sorted((plots / result.plots).glob("*.png")):
+            _copy(picture, folder / "plots" / result.plots / picture.name)
+        for file in [*result.parameters, result.lock]:
+            _copy(Path(file), folder / file)
+    for name in OF_CLAIMS:
+        _copy(metrics / name, folder / "metrics" / name)
+    ran = {stage for lock in {result.lock for result in results.values()} for stage in _stages_of(lock)}
+    write_table(folder / "times.csv", [row for row in times() if row["stage"] in ran])
+    return hashes
+
+
+def _has_run(folder: Path) -> bool:
+    summary = folder / "summary.json"
+    return len(load_runs(folder)) > 0 if not summary.exists() else any(read_json(summary).values())
 
 
 def _require_relative_source(result: Result) -> None:

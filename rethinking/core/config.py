@@ -8,7 +8,7 @@ import itertools
 import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -17,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 from rethinking.core import registry
 from rethinking.core.errors import UsageError
 from rethinking.core.registry import did_you_mean
+from rethinking.core.run_name import RunName, kind_and_level
 
 # A wrong value as an error shows it: YAML can hold a list of a billion in a few lines.
 _FOUND = reprlib.Repr()
@@ -129,9 +130,9 @@ class Block(Section):
     corruptions: Names
     variants: Names
 
-    def planned_runs(self, seeds: list[int]) -> list["PlannedRun"]:
+    def planned_runs(self, seeds: list[int]) -> list[RunName]:
         """Every run of the block for every seed."""
-        return [PlannedRun(*run) for run in itertools.product(self.archs, self.corruptions, self.variants, seeds)]
+        return [RunName(*run) for run in itertools.product(self.archs, self.corruptions, self.variants, seeds)]
 
 
 class Paper(Section):
@@ -140,21 +141,6 @@ class Paper(Section):
     corruptions: dict[str, Names]
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_no_duplicates)]
     runs: Annotated[dict[str, Block], Field(min_length=1)]
-
-
-class PlannedRun(NamedTuple):
-    """A training run that the parameters ask for; `corruption`, `variant` and `seed` are None where they are those of
-    the parameter file, as all are in the headline pipeline and the last two in a grid."""
-
-    arch: str
-    corruption: str | None = None
-    variant: str | None = None
-    seed: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The run's folder below `runs/<pipeline>`."""
-        return "-".join(str(part) for part in self if part is not None)
 
 
 class Parameters(Section):
@@ -178,15 +164,15 @@ class Parameters(Section):
             )
         return self.archs[arch]
 
-    def planned_runs(self) -> list[PlannedRun]:
+    def planned_runs(self) -> list[RunName]:
         """Every run of the pipeline on this data set; collectors read these, never what an older grid left behind."""
         if self.paper:
             blocks = (block for block in self.paper.runs.values() if block.dataset == self.dataset.name)
             return [run for block in blocks for run in block.planned_runs(self.paper.seeds)]
         corruptions: list[str | None] = [*self.grid.corruptions] if self.grid else [None]
-        return [PlannedRun(arch, corruption) for arch in self.train.archs for corruption in corruptions]
+        return [RunName(arch, corruption) for arch in self.train.archs for corruption in corruptions]
 
-    def of_run(self, run: PlannedRun) -> "Parameters":
+    def of_run(self, run: RunName) -> "Parameters":
         """These parameters with the run's variant and seed in them.
 
         A variant is `plain`, or joined by `+`: weight_decay, random_crop, augmentation and batch_size-N. It says all of
@@ -220,14 +206,13 @@ class Parameters(Section):
         """The corrupt section, or the same with the kind and level of a grid name such as `labels-0.5`."""
         if name is None:
             return self.corrupt
-        kind, dash, level = name.partition("-")
         try:
-            share = float(level) if dash or kind == "labels" else 0.0
+            kind, level = kind_and_level(name)
         except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
+            kind, level = "labels", -1.0
+        if not 0 <= level <= 1 or name == "labels":
             raise UsageError(f"{self._corruptions_key}: '{name}' has no level between 0 and 1, as labels-0.5 has")
-        return self.corrupt.model_copy(update={"kind": kind, "level": share})
+        return self.corrupt.model_copy(update={"kind": kind, "level": level})
 
     @property
     def _corruptions_key(self) -> str:
@@ -317,7 +302,7 @@ def _require_names(parameters: Parameters) -> None:
         parameters.of_run(run)
     twice = next((run for run in runs if runs.count(run) > 1), None)
     if twice:
-        raise UsageError(f"paper.runs: found {twice.name} in two blocks; every run stands in one, whoever shows it")
+        raise UsageError(f"paper.runs: found {twice.text} in two blocks; every run stands in one, whoever shows it")
     if parameters.paper:
         _require_made(parameters.paper)
     _require_input_sizes(parameters)

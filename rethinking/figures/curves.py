@@ -1,23 +1,30 @@
 """Figures over the course of training: the paper's 1a and 2b, what is learned first, and two other data sets."""
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rethinking.core.run_name import kind_and_level
 from rethinking.figures.marks import (
-    GREY,
     PAPER,
     PAPER_LABEL,
-    arch_name,
     curve,
     draw_band,
     explain_marks,
     finish,
     mark_ends,
     not_run,
+    outcomes,
     panels,
+    style_of_run,
+    warn,
 )
-from rethinking.figures.style import SUBSETS, outcomes, style_of
+from rethinking.figures.style import BLUE, GREY, ORANGE, SUBSETS, style_of
+from rethinking.paper.names import arch_name
 from rethinking.paper.published import TABLE_1, THOUSAND_STEPS_TO_LOSS_0_1
 from rethinking.results.runs import PLAIN, Run, by_level, select
 
@@ -29,16 +36,12 @@ LAST_THOUSAND_STEPS, LARGEST_LOSS = 25.0, 2.5
 def figure_1a(runs: list[Run]) -> Figure:
     """Inception's average training loss on the five corruptions, in the axes of the paper's figure 1a."""
     figure, (axes,) = panels(1, 1, (6.4, 3.8))
-    shown = _losses(axes, runs, "inception")
+    shown = _five_losses(axes, runs, "inception")
     axes.set(xlabel="thousand steps", ylabel="average training loss")
+    triangle: dict[str, Any] = {"marker": "v", "markeredgecolor": "black", "linestyle": "none"}
     for corruption, thousand_steps in THOUSAND_STEPS_TO_LOSS_0_1.items():
-        colour = style_of({"corruption": _kind(corruption)})[1]
-        axes.plot(
-            [thousand_steps], [0.1], color=colour, marker="v", markeredgecolor="black", linestyle="none", zorder=3
-        )
-    axes.plot(
-        [], [], color=GREY, marker="v", markeredgecolor="black", linestyle="none", label="0.1 in a later reproduction"
-    )
+        axes.plot([thousand_steps], [0.1], color=style_of(*kind_and_level(corruption))[1], zorder=3, **triangle)
+    axes.plot([], [], color=GREY, label="0.1 in a later reproduction", **triangle)
     return finish(figure, "Figure 1a: Inception's training loss", shown, compared=True)
 
 
@@ -48,7 +51,7 @@ def figure_1a_architectures(runs: list[Run]) -> Figure:
     figure, grid = panels(len(archs), 2, (3.6, 2.7), sharex=True, sharey=True)
     shown = []
     for axes, arch in zip(grid, archs, strict=True):
-        shown += _losses(axes, runs, arch)
+        shown += _five_losses(axes, runs, arch)
         axes.set_title(arch_name(arch), fontsize=11, pad=14)
         axes.tick_params(labelbottom=True)
     for axes in grid[-2:]:
@@ -65,41 +68,38 @@ def _split(runs: list[Run], archs: tuple[str, ...]) -> tuple[list[str], str]:
     return there, f"Not run: {', '.join(others)}" if others else ""
 
 
-def _losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
-    """Draw the loss curves of an architecture; return the runs drawn."""
-    shown, missing = [], []
-    for corruption in CORRUPTIONS:
-        seeds = select(runs, arch, corruption)
-        label, colour = style_of({"corruption": _kind(corruption)})
-        lines = [curve(run.steps, "step", "loss", x_scale=1e-3) for run in seeds]
-        lines = [[(x, y) for x, y in line if x <= LAST_THOUSAND_STEPS] for line in lines]
-        # A perceptron cannot tell shuffled pixels from those in order: dashes let the curve beneath be seen.
-        draw_band(axes, lines, colour, label, linestyle="--" if corruption == "shuffled_pixels" else "-")
-        for run, line in zip(seeds, lines, strict=True):
-            mark_ends(axes, run, [(x, min(y, LARGEST_LOSS)) for x, y in line], colour)
-        shown += seeds
-        missing += [] if seeds else [label.lower()]
+def _five_losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
+    """Draw the loss curves of an architecture on the paper's five corruptions; return the runs drawn."""
+    groups = {corruption: select(runs, arch, corruption) for corruption in CORRUPTIONS}
+    shown = [run for seeds in groups.values() for run in seeds]
+    losses(axes, shown, LAST_THOUSAND_STEPS)
+    missing = [style_of(*kind_and_level(name))[0].lower() for name, seeds in groups.items() if not seeds]
+    notes = [outcomes(shown), f"not run: {', '.join(missing)}" if shown and missing else ""]
+    warn(axes, "; ".join(filter(None, notes)))
     axes.set(xlim=(0, LAST_THOUSAND_STEPS), ylim=(0, LARGEST_LOSS))
-    _note(axes, shown, missing)
     explain_marks(axes, shown)
     if not shown:
         not_run(axes)
     return shown
 
 
-def _kind(corruption: str) -> dict[str, object]:
-    """A grid name such as `labels-1.0` as the kind and level of a run's metrics."""
-    kind, _, level = corruption.partition("-")
-    return {"kind": kind, "level": float(level or 0)}
+def losses(axes: Axes, runs: list[Run], last: float = math.inf, steps: float = 1000) -> None:
+    """Draw the training loss of runs over so many `steps`, up to the `last` of these, seeds together."""
+    for (label, colour), seeds in _grouped(runs).items():
+        lines = [curve(run.steps, "step", "loss", x_scale=1 / steps) for run in seeds]
+        lines = [[(x, y) for x, y in line if x <= last] for line in lines]
+        # A perceptron cannot tell shuffled pixels from those in order: dashes let the curve beneath be seen.
+        draw_band(axes, lines, colour, label, linestyle="--" if seeds[0].corruption == "shuffled_pixels" else "-")
+        for run, line in zip(seeds, lines, strict=True):
+            mark_ends(axes, run, [(x, min(y, LARGEST_LOSS)) for x, y in line], colour)
 
 
-def _note(axes: Axes, runs: list[Run], missing: list[str]) -> None:
-    """Say above a panel which of its runs diverged, did not fit or have not run."""
-    notes = [outcomes((style_of(run.metrics)[0].lower(), run.metrics) for run in runs)]
-    if runs and missing:
-        notes.append(f"not run: {', '.join(missing)}")
-    if note := "; ".join(filter(None, notes)):
-        axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
+def _grouped(runs: list[Run]) -> dict[tuple[str, str], list[Run]]:
+    """Runs by the label and colour of their corruption."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(style_of_run(run), []).append(run)
+    return groups
 
 
 def figure_2b(runs: list[Run]) -> Figure:
@@ -114,8 +114,8 @@ def figure_2b(runs: list[Run]) -> Figure:
     for axes, (corruption, title) in zip(grid, corruptions.items(), strict=True):
         members = []
         for arch, name, colour in (
-            ("inception", "with BatchNorm", "#0072b2"),
-            ("inception_nobn", "without BatchNorm", "#d55e00"),
+            ("inception", "with BatchNorm", BLUE),
+            ("inception_nobn", "without BatchNorm", ORANGE),
         ):
             seeds = select(runs, arch, corruption)
             lines = [curve(run.epochs, "epoch", "test_accuracy", y_scale=100) for run in seeds]
@@ -155,7 +155,8 @@ def _shade_best(axes: Axes, line: list[tuple[float, float]], colour: str, alpha:
 def learned_first(runs: list[Run]) -> Figure:
     """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half."""
     partly = [run for run in runs if run.level is not None and 0 < run.level < 1]
-    archs, others = _split(partly, ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512"))
+    known = ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512")
+    archs, others = _split(partly, tuple(dict.fromkeys([*known, *(run.arch for run in partly)])))
     figure, grid = panels(len(archs), 2, (3.6, 2.4), sharey=True)
     shown = []
     for axes, arch in zip(grid, archs, strict=True):
@@ -167,10 +168,7 @@ def learned_first(runs: list[Run]) -> Figure:
             not_run(axes)
             continue
         for key, (label, colour, dashes) in SUBSETS.items():
-            lines = [curve(run.epochs, "epoch", key, y_scale=100) for run in levels[level]]
-            draw_band(axes, lines, colour, label, linestyle=dashes)
-            for run, line in zip(levels[level], lines, strict=True):
-                mark_ends(axes, run, line, colour)
+            draw_epochs(axes, levels[level], key, colour, label, dashes)
         explain_marks(axes, levels[level])
         shown += levels[level]
     for axes in grid[::2]:
@@ -181,7 +179,7 @@ def learned_first(runs: list[Run]) -> Figure:
 def cifar100(runs: list[Run]) -> Figure:
     """Train and test accuracy of the Wide ResNet on CIFAR-100 over epochs."""
     figure, (axes,) = panels(1, 1, (6.4, 3.4))
-    _accuracies(axes, [(run, *style_of(run.metrics)) for run in runs])
+    accuracies(axes, _grouped(runs))
     return finish(figure, "CIFAR-100: Wide ResNet 28-1", runs)
 
 
@@ -189,26 +187,58 @@ def mnist(mnist_runs: list[Run], cifar_runs: list[Run]) -> Figure:
     """The MLP on MNIST with true and with random labels, and on CIFAR-10 with random labels to compare."""
     figure, (axes,) = panels(1, 1, (6.4, 3.4))
     compared = select(cifar_runs, "mlp_1x512", "labels-1.0") if mnist_runs else []
-    styled = [(run, f"{style_of(run.metrics)[0]}, MNIST", style_of(run.metrics)[1]) for run in mnist_runs]
-    _accuracies(axes, styled + [(run, "Random labels, CIFAR-10", GREY) for run in compared])
+    groups = {(f"{label}, MNIST", colour): seeds for (label, colour), seeds in _grouped(mnist_runs).items()}
+    accuracies(axes, groups | ({("Random labels, CIFAR-10", GREY): compared} if compared else {}))
     return finish(figure, "MNIST: MLP 1x512", [*mnist_runs, *compared])
 
 
-def _accuracies(axes: Axes, styled: list[tuple[Run, str, str]]) -> None:
-    """Train (solid) and test (dashed) accuracy over epochs of runs with a label and a colour each."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run, label, colour in styled:
-        groups.setdefault((label, colour), []).append(run)
+def learning_curves(runs: list[Run]) -> Figure:
+    """Train and test accuracy over epochs, a panel for each architecture."""
+    figure, grid = _panels_by_arch(runs)
+    for axes, members in grid:
+        accuracies(axes, _grouped(members))
+    return finish(figure, "Train and test accuracy", runs)
+
+
+def training_loss(runs: list[Run]) -> Figure:
+    """Mean training loss per window of steps, as in the paper's figure 1a, a panel for each architecture."""
+    figure, grid = _panels_by_arch(runs)
+    steps = 1000 if max(run.metrics["steps"] for run in runs) >= 2000 else 1
+    for axes, members in grid:
+        losses(axes, members, steps=steps)
+        axes.set(xlabel="thousand steps" if steps > 1 else "steps", ylabel="training loss", xlim=(0, None))
+        axes.set_ylim(0, 1.04 * LARGEST_LOSS)
+    return finish(figure, "Average training loss (as the paper's figure 1a)", runs)
+
+
+def _panels_by_arch(runs: list[Run]) -> tuple[Figure, list[tuple[Axes, list[Run]]]]:
+    """A panel for each architecture with its runs; above each stands which of them did not fit."""
+    archs = list(dict.fromkeys(run.arch for run in runs))
+    figure, grid = panels(len(archs), 3, (3.4, 3.3), sharey=True)
+    members = [[run for run in runs if run.arch == arch] for arch in archs]
+    for axes, arch, own in zip(grid, archs, members, strict=True):
+        axes.set_title(arch_name(arch), fontsize=11, pad=14)
+        warn(axes, outcomes(own))
+    return figure, list(zip(grid, members, strict=True))
+
+
+def accuracies(axes: Axes, groups: Mapping[tuple[str, str], list[Run]]) -> None:
+    """Train (solid) and test (dashed) accuracy over epochs of groups of seeds, by their label and colour."""
     for (label, colour), seeds in groups.items():
-        for key, name, dashes in (("train_accuracy", label, "-"), ("test_accuracy", "", "--")):
-            lines = [curve(run.epochs, "epoch", key, y_scale=100) for run in seeds]
-            draw_band(axes, lines, colour, name, linestyle=dashes)
-            for run, line in zip(seeds, lines, strict=True):
-                mark_ends(axes, run, line, colour)
+        draw_epochs(axes, seeds, "train_accuracy", colour, label, "-")
+        draw_epochs(axes, seeds, "test_accuracy", colour, "", "--")
     axes.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 103))
-    if not styled:
+    if not groups:
         not_run(axes)
         return
     axes.plot([], [], color="black", label="on the training set")
     axes.plot([], [], color="black", linestyle="--", label="on the test set")
-    explain_marks(axes, [run for run, _, _ in styled])
+    explain_marks(axes, [run for seeds in groups.values() for run in seeds])
+
+
+def draw_epochs(axes: Axes, seeds: list[Run], key: str, colour: str, label: str, dashes: str) -> None:
+    """Draw a metric of every epoch in percent, seeds together."""
+    lines = [curve(run.epochs, "epoch", key, y_scale=100) for run in seeds]
+    draw_band(axes, lines, colour, label, linestyle=dashes)
+    for run, line in zip(seeds, lines, strict=True):
+        mark_ends(axes, run, line, colour)

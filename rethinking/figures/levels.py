@@ -10,10 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rethinking.figures.marks import (
-    GREY,
     PAPER,
     PAPER_LABEL,
-    arch_name,
     draw_means,
     draw_points,
     explain_marks,
@@ -21,8 +19,10 @@ from rethinking.figures.marks import (
     name_series,
     not_run,
     panels,
+    warn,
 )
-from rethinking.figures.style import ARCHS
+from rethinking.figures.style import ARCHS, BLUE, GREEN, GREY, ORANGE, YELLOW
+from rethinking.paper.names import arch_name
 from rethinking.paper.published import LARGEST_SLOWDOWN, TABLE_1
 from rethinking.results.runs import PLAIN, Run, by_level, select
 
@@ -36,20 +36,21 @@ def figure_1b(runs: list[Run]) -> Figure:
     """Epochs to fit as a multiple of those on true labels with the same seed, in the paper's three architectures."""
     figure, (axes,) = panels(1, 1, (6.4, 3.8))
     series = _series(runs, IN_FIGURE_1)
-    axes.axhspan(1, LARGEST_SLOWDOWN, color="#ffe14d", alpha=0.18, linewidth=0, label=f"{PAPER_LABEL}: 1x to about 4x")
+    axes.axhspan(1, LARGEST_SLOWDOWN, color=YELLOW, alpha=0.18, linewidth=0, label=f"{PAPER_LABEL}: 1x to about 4x")
     shown: list[Run] = []
     without_reference = []
     for label, colour, marker, members in series:
         reference = {run.seed: run.metrics["epochs_to_fit"] for run in members if run.level == 0}
         relative = [run for run in members if reference.get(run.seed)]
         without_reference += [label] * (len(relative) < len(members))
-        _draw_times(axes, (label, colour, marker, relative), {run.name: 1 / reference[run.seed] for run in relative})
+        _draw_times(
+            axes, (label, colour, marker, relative), {run.name.text: 1 / reference[run.seed] for run in relative}
+        )
         shown += relative
     axes.set(xlabel="label corruption", ylabel="epochs to fit / those on true labels", xlim=(-0.03, 1.03))
     _from_zero(axes)
     if without_reference:
-        note = f"no fitted run on true labels to compare with: {', '.join(without_reference)}"
-        axes.text(0.5, 1.01, note, transform=axes.transAxes, ha="center", fontsize=7.5, color="#a00000")
+        warn(axes, f"no fitted run on true labels to compare with: {', '.join(without_reference)}")
     return _end(figure, [axes], "Figure 1b: slowdown of fitting corrupted labels", shown, compared=True)
 
 
@@ -72,6 +73,17 @@ def figure_1c(runs: list[Run]) -> Figure:
     return _end(figure, [axes], "Figure 1c: test error against label corruption", shown, compared=True)
 
 
+def test_error(runs: list[Run]) -> Figure:
+    """Test error against the level of label corruption, as in figure 1c, of the architectures of a pipeline."""
+    figure, (axes,) = panels(1, 1, (6.4, 4.0))
+    series = _series(runs, dict.fromkeys(run.arch for run in runs))
+    for entry in series:
+        _draw_errors(axes, entry)
+    axes.set(xlabel="label corruption", ylabel="test error (%)", xlim=(-0.03, 1.03), ylim=(0, 100))
+    shown = [run for entry in series for run in entry[3]]
+    return _end(figure, [axes], "Test error against label corruption (as figure 1c)", shown)
+
+
 def time_to_fit(runs: list[Run]) -> Figure:
     """Epochs until the training set is fitted, for every architecture."""
     figure, (axes,) = panels(1, 1, (6.4, 4.0))
@@ -86,8 +98,8 @@ def time_to_fit(runs: list[Run]) -> Figure:
 def batch_size(runs: list[Run]) -> Figure:
     """Inception at batch sizes 32, 64 and 128: epochs to fit and test error against the level."""
     figure, grid = panels(2, 2, (3.6, 3.0))
-    variants = (("batch_size-32", "32", "#d55e00", "s"), ("batch_size-64", "64", "#009e73", "D"))
-    styles = (*variants, (PLAIN, "128", "#0072b2", "o"))
+    variants = (("batch_size-32", "32", ORANGE, "s"), ("batch_size-64", "64", GREEN, "D"))
+    styles = (*variants, (PLAIN, "128", BLUE, "o"))
     series = [(f"batch size {n}", c, m, _on_labels(select(runs, "inception", None, v))) for v, n, c, m in styles]
     series = [entry for entry in series if entry[3]]
     for entry in series:
@@ -103,7 +115,8 @@ def batch_size(runs: list[Run]) -> Figure:
 
 def _series(runs: list[Run], archs: Iterable[str]) -> list[Entry]:
     """The runs of each architecture on labels, with their style; architectures without any are left out."""
-    found = [(arch_name(arch), *ARCHS[arch], _on_labels(select(runs, arch))) for arch in archs]
+    styles = {arch: ARCHS.get(arch, (f"C{number}", "o")) for number, arch in enumerate(archs)}
+    found = [(arch_name(arch), *style, _on_labels(select(runs, arch))) for arch, style in styles.items()]
     return [entry for entry in found if entry[3]]
 
 
@@ -117,7 +130,7 @@ def _draw_times(axes: Axes, entry: Entry, scales: dict[str, float] | None = None
     points: list[tuple[float, float, Run, bool]] = []
     for run in members:
         fit = run.metrics["epochs_to_fit"]
-        value = (run.metrics["epochs"] if fit is None else fit) * (scales or {}).get(run.name, 1)
+        value = (run.metrics["epochs"] if fit is None else fit) * (scales or {}).get(run.name.text, 1)
         points.append((run.level or 0.0, value, run, fit is not None))
         if fit is None:
             longer = {"arrowstyle": "<-", "color": colour}

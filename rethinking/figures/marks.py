@@ -9,11 +9,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rethinking.figures.style import with_legend
-from rethinking.paper.names import NAMES, data_note, is_whole
+from rethinking.figures.style import GREY, WARNING, YELLOW, style_of, with_legend
+from rethinking.paper.names import data_note, is_whole
 from rethinking.results.runs import Run
 
 # The paper's value: a star that is larger than our marks and lies behind them.
@@ -22,13 +23,12 @@ PAPER: dict[str, Any] = {
     "marker": "*",
     "markersize": 14,
     "markeredgewidth": 0.8,
-    "markerfacecolor": "#ffe14d",
+    "markerfacecolor": YELLOW,
     "linestyle": "none",
     "zorder": 2,
     "clip_on": False,
 }
 PAPER_LABEL = "the paper"
-GREY = "#767676"
 # Said where runs on a subset stand beside numbers that are not.
 ALL_IMAGES = "The numbers of others are of all 50,000 images"
 # Points across a mark of ours.
@@ -53,9 +53,10 @@ def not_run(axes: Axes) -> None:
     axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
 
 
-def curve(rows: Iterable[dict[str, Any]], x: str, y: str, x_scale: float = 1, y_scale: float = 1) -> Line:
+def curve(rows: pd.DataFrame, x: str, y: str, x_scale: float = 1, y_scale: float = 1) -> Line:
     """The points (x, y) of rows that have a y: a run that diverged has none from then on."""
-    return [(row[x] * x_scale, row[y] * y_scale) for row in rows if row[y] is not None]
+    there = rows.dropna(subset=[y])
+    return list(zip(there[x] * x_scale, there[y] * y_scale, strict=True))
 
 
 def draw_band(axes: Axes, lines: Sequence[Line], colour: str, label: str, **line_style: Any) -> None:
@@ -137,6 +138,21 @@ def finish(
     return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), all_images, others))), columns)
 
 
-def arch_name(arch: str) -> str:
-    """An architecture as the paper writes it."""
-    return NAMES.get(arch, arch)
+def style_of_run(run: Run) -> tuple[str, str]:
+    """Label and colour of a run's corruption."""
+    return style_of(run.metrics["kind"], run.metrics["level"])
+
+
+def warn(axes: Axes, text: str) -> None:
+    """A line above a panel about what its curves do not show."""
+    if text:
+        axes.text(0.5, 1.01, text, transform=axes.transAxes, ha="center", fontsize=7.5, color=WARNING)
+
+
+def outcomes(runs: Iterable[Run]) -> str:
+    """`diverged: ...; not fitted: ...` with the corruptions of the runs that ended so, or nothing."""
+    found: dict[str, list[str]] = {"diverged": [], "not fitted": []}
+    for run in runs:
+        if run.outcome in found:
+            found[run.outcome].append(style_of_run(run)[0].lower())
+    return "; ".join(f"{outcome}: {', '.join(dict.fromkeys(names))}" for outcome, names in found.items() if names)

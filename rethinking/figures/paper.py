@@ -35,7 +35,7 @@ FIGURES = {
         "reproduction (Comfy Research, one seed).",
         "Line chart: training loss of Inception over 25 thousand steps on true labels, random labels, shuffled pixels, "
         "random pixels and Gaussian noise.",
-        ("paper",),
+        ("cifar10",),
         curves.figure_1a,
     ),
     "figure_1a_architectures": PaperFigure(
@@ -44,7 +44,7 @@ FIGURES = {
         "pixels are no different from pixels in order.",
         "Line charts of training loss over 25 thousand steps on five corruptions, one for each other architecture that "
         "has run.",
-        ("paper",),
+        ("cifar10",),
         curves.figure_1a_architectures,
     ),
     "figure_1b": PaperFigure(
@@ -54,7 +54,7 @@ FIGURES = {
         "is the range of the paper's curves.",
         "Line chart: time to fit relative to true labels against the level of label corruption, for those of "
         "Inception, AlexNet and MLP 1x512 that have run.",
-        ("paper",),
+        ("cifar10",),
         levels.figure_1b,
     ),
     "figure_1c": PaperFigure(
@@ -64,7 +64,7 @@ FIGURES = {
         "fitted their training set.",
         "Line chart: test error against the level of label corruption, for each architecture, with the paper's values "
         "at both ends.",
-        ("paper",),
+        ("cifar10",),
         levels.figure_1c,
     ),
     "figure_2b": PaperFigure(
@@ -74,14 +74,14 @@ FIGURES = {
         "The lower panels, under 20% and 40% random labels, are not in the paper.",
         "Three line charts: test accuracy of Inception over epochs with and without batch normalisation, on true "
         "labels and under 20% and 40% random labels, with the best so far shaded.",
-        ("paper",),
+        ("cifar10",),
         curves.figure_2b,
     ),
     "table_1": PaperFigure(
         "Table 1 as points",
         "Test and train accuracy of each row of table 1, a mark for each seed beside the paper's value (star).",
         "Point chart: test and train accuracy of the 19 rows of table 1, ours beside the paper's.",
-        ("paper",),
+        ("cifar10",),
         tables.table_1,
     ),
     "table_4": PaperFigure(
@@ -89,7 +89,7 @@ FIGURES = {
         "Train accuracy on random labels with explicit regularisers, a mark for each seed beside the paper's value "
         "(star).",
         "Point chart: train accuracy of the six rows of table 4, ours beside the paper's.",
-        ("paper",),
+        ("cifar10",),
         tables.table_4,
     ),
     "learned_first": PaperFigure(
@@ -99,7 +99,7 @@ FIGURES = {
         "Where the dashed line rises before it falls, true classes are recovered before wrong labels are memorised.",
         "Line charts, one for each architecture that has run: train accuracy over epochs on untouched images, on "
         "corrupted images as labelled and on corrupted images as they truly are.",
-        ("paper",),
+        ("cifar10",),
         curves.learned_first,
     ),
     "time_to_fit": PaperFigure(
@@ -107,7 +107,7 @@ FIGURES = {
         "Epochs until the train accuracy reaches 99.9% against the level of label corruption. Open marks with an arrow "
         "never fitted within their epochs.",
         "Line chart: epochs to fit against the level of label corruption, for every architecture.",
-        ("paper",),
+        ("cifar10",),
         levels.time_to_fit,
     ),
     "batch_size": PaperFigure(
@@ -115,7 +115,7 @@ FIGURES = {
         "Inception at batch sizes 32, 64 and 128 against the level of label corruption: epochs to fit, and test error.",
         "Two line charts: epochs to fit and test error of Inception against the level of label corruption, for batch "
         "sizes 32, 64 and 128.",
-        ("paper",),
+        ("cifar10",),
         levels.batch_size,
     ),
     "cifar100": PaperFigure(
@@ -132,7 +132,7 @@ FIGURES = {
         "labels. An earlier reproduction found them harder to fit on MNIST.",
         "Line chart: train and test accuracy of MLP 1x512 on MNIST over epochs with true and random labels, beside "
         "CIFAR-10 with random labels.",
-        ("mnist", "paper"),
+        ("mnist", "cifar10"),
         curves.mnist,
     ),
 }

@@ -1,6 +1,5 @@
 """How every figure looks, and what the figures share: names, colours, panels, legends, files of the same bytes."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,33 @@ from matplotlib.font_manager import FontProperties
 
 from rethinking.core.files import new_file
 
-# The order and hues of the paper's figure 1a: true labels, random labels, shuffled pixels, random pixels, gaussian.
+# Every colour of every figure, by the name that texts call it; Okabe and Ito's, for colour-blind readers.
+BLUE, ORANGE, GREEN, PINK, AMBER, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+BLACK, GREY, YELLOW, WARNING = "#444444", "#767676", "#ffe14d", "#a00000"
+
+# The order and colours of the paper's figure 1a.
 STYLES = {
-    "none": ("True labels", "#0072b2"),
-    "labels": ("Random labels", "#d55e00"),
-    "shuffled_pixels": ("Shuffled pixels", "#009e73"),
-    "random_pixels": ("Random pixels", "#cc79a7"),
-    "gaussian": ("Gaussian", "#444444"),
+    "none": ("True labels", BLUE),
+    "labels": ("Random labels", ORANGE),
+    "shuffled_pixels": ("Shuffled pixels", GREEN),
+    "random_pixels": ("Random pixels", PINK),
+    "gaussian": ("Gaussian", BLACK),
 }
-PARTIAL_LABELS = "#e69f00"
 # Colour and marker of an architecture, the same in every figure.
 ARCHS = {
-    "inception": ("#0072b2", "o"),
-    "alexnet": ("#d55e00", "s"),
-    "mlp_1x512": ("#009e73", "D"),
-    "mlp_3x512": ("#cc79a7", "^"),
-    "wrn_28_1": ("#444444", "v"),
-    "inception_nobn": ("#56b4e9", "P"),
+    "inception": (BLUE, "o"),
+    "alexnet": (ORANGE, "s"),
+    "mlp_1x512": (GREEN, "D"),
+    "mlp_3x512": (PINK, "^"),
+    "wrn_28_1": (BLACK, "v"),
+    "inception_nobn": (SKY, "P"),
 }
 # Accuracy on parts of a training set with corrupted labels: words, colour and line.
 SUBSETS = {
-    "clean_subset_accuracy": ("untouched images", "#0072b2", "-"),
-    "corrupted_subset_accuracy": ("corrupted images, as labelled", "#d55e00", "-"),
-    "recovered_true_accuracy": ("corrupted images, as they truly are", "#009e73", "--"),
+    "clean_subset_accuracy": ("untouched images", BLUE, "-"),
+    "corrupted_subset_accuracy": ("corrupted images, as labelled", ORANGE, "-"),
+    "recovered_true_accuracy": ("corrupted images, as they truly are", GREEN, "--"),
 }
-
-Metrics = dict[str, Any]
 
 
 def style() -> None:
@@ -67,22 +67,12 @@ def save(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def style_of(metrics: Metrics) -> tuple[str, str]:
-    """Label and colour of a run's corruption."""
-    kind, level = metrics["corruption"]["kind"], metrics["corruption"]["level"]
-    label, colour = STYLES.get(kind, (kind, "#999999"))
+def style_of(kind: str, level: float) -> tuple[str, str]:
+    """Label and colour of a corruption."""
+    label, colour = STYLES.get(kind, (kind, GREY))
     if kind == "labels" and level < 1:
-        label, colour = f"{level:.0%} random labels", PARTIAL_LABELS
+        label, colour = f"{level:.0%} random labels", AMBER
     return label, colour
-
-
-def outcomes(named_runs: Iterable[tuple[str, Metrics]]) -> str:
-    """`diverged: ...; not fitted: ...` with the names of the runs that ended so, or nothing."""
-    runs = [(name, metrics) for name, metrics in named_runs if not metrics["fitted"]]
-    diverged = [name for name, metrics in runs if metrics["diverged"]]
-    unfitted = [name for name, metrics in runs if not metrics["diverged"]]
-    parts = (("diverged", diverged), ("not fitted", unfitted))
-    return "; ".join(f"{ending}: {', '.join(dict.fromkeys(names))}" for ending, names in parts if names)
 
 
 def with_legend(figure: Figure, title: str, note: str = "", columns: int = 4) -> Figure:

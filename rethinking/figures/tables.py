@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rethinking.figures.marks import GREY, PAPER, PAPER_LABEL, arch_name, draw_points, explain_marks, finish, panels
-from rethinking.figures.style import ARCHS
-from rethinking.paper.names import VARIANTS
+from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_points, explain_marks, finish, panels
+from rethinking.figures.style import ARCHS, GREY
+from rethinking.paper.names import VARIANTS, arch_name
 from rethinking.paper.published import TABLE_1, TABLE_4, Row
 from rethinking.results.runs import Run, select
 

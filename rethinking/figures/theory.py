@@ -4,31 +4,31 @@ from collections.abc import Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from rethinking.figures.style import AMBER, BLACK, BLUE, GREEN, ORANGE, PINK
 from rethinking.paper.names import DATASETS, LABELLINGS
 from rethinking.paper.published import RANDOM_PATCHES_ERROR, RANDOM_PATCHES_FILTERS
 
-BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#444444"
-HUES = [BLUE, RED, GREEN, "#cc79a7", "#e69f00", GREY]
+HUES = [BLUE, ORANGE, GREEN, PINK, AMBER, BLACK]
 MARKERS = {"true_labels": "o", "true_labels_l2": "^", "random_labels": "x"}
-Rows = list[dict[str, Any]]
 # Results of one kernel by labelling, as collect_theory writes them.
 Results = dict[str, dict[str, Any]]
 
 
-def expressivity(rows: Rows) -> Figure:
+def expressivity(rows: pd.DataFrame) -> Figure:
     """Accuracy, residual and condition number of the two-layer network against the number of points."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
-    points = [row["points"] for row in rows]
-    left.plot(points, [row["condition_number"] for row in rows], "o-", color=GREY, label="condition number")
-    left.plot(points, [row["largest_weight"] for row in rows], "s-", color=BLUE, label="largest weight")
-    right.plot(points, [row["label_residual"] for row in rows], "o-", color=BLUE, label="random labels, float64")
-    right.plot(points, [row["target_residual"] for row in rows], "s-", color=GREEN, label="real targets, float64")
-    right.plot(points, [row["float32_label_residual"] for row in rows], "D-", color=RED, label="random labels, float32")
-    right.axhline(0.5, color=GREY, linestyle=":", label="above, labels are missed")
+    points = rows["points"]
+    left.plot(points, rows["condition_number"], "o-", color=BLACK, label="condition number")
+    left.plot(points, rows["largest_weight"], "s-", color=BLUE, label="largest weight")
+    right.plot(points, rows["label_residual"], "o-", color=BLUE, label="random labels, float64")
+    right.plot(points, rows["target_residual"], "s-", color=GREEN, label="real targets, float64")
+    right.plot(points, rows["float32_label_residual"], "D-", color=ORANGE, label="random labels, float32")
+    right.axhline(0.5, color=BLACK, linestyle=":", label="above, labels are missed")
     left.set_ylabel("in the construction")
     right.set_ylabel("largest residual of the evaluated network")
     for axes in (left, right):
@@ -38,39 +38,36 @@ def expressivity(rows: Rows) -> Figure:
     return figure
 
 
-def minimum_norm(distances: Rows, interpolants: Rows) -> Figure:
+def minimum_norm(distances: pd.DataFrame, interpolants: pd.DataFrame) -> Figure:
     """The distance of gradient descent to the least-norm solution, and the test error of longer interpolants."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
-    for name, colour in zip(dict.fromkeys(row["run"] for row in distances), (BLUE, RED), strict=True):
-        own = [row for row in distances if row["run"] == name]
-        left.plot([row["epoch"] for row in own], [row["distance"] for row in own], color=colour, label=name)
+    for (name, own), colour in zip(distances.groupby("run", sort=False), (BLUE, ORANGE), strict=True):
+        left.plot(own["epoch"], own["distance"], color=colour, label=name)
     left.set(xlabel="epochs from zero", ylabel="relative distance to $X^T(XX^T)^{-1}y$", xscale="log", yscale="log")
     left.legend(fontsize=8)
-    right.plot(
-        [row["norm"] for row in interpolants], [100 * row["test_error"] for row in interpolants], "o-", color=BLUE
-    )
+    right.plot(interpolants["norm"], 100 * interpolants["test_error"], "o-", color=BLUE)
     right.set(xlabel="norm of the interpolant (leftmost: the least)", ylabel="test error (%)", ylim=(0, None))
     figure.suptitle("Gradient descent from zero and the interpolant of least norm (section 5)", fontsize=12)
     return figure
 
 
-def random_signs(rows: Rows, train_size: int) -> Figure:
+def random_signs(rows: pd.DataFrame, train_size: int) -> Figure:
     """How well linear models fit random signs, and their test error on true labels, against the number of features."""
     figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
-    counts = [row["features"] for row in rows]
-    complexity, spread = [row["complexity"] for row in rows], [row["complexity_std"] for row in rows]
+    counts = rows["features"]
+    complexity, spread = rows["complexity"], rows["complexity_std"]
     axes.errorbar(counts, complexity, spread, fmt="o-", color=BLUE, label="empirical Rademacher complexity")
-    axes.plot(counts, [min(1, (count / train_size) ** 0.5) for count in counts], ":", color=GREY, label=r"$\sqrt{D/n}$")
-    axes.plot(counts, [row["random_label_accuracy"] for row in rows], "s-", color=RED, label="random signs fitted")
-    axes.plot(counts, [row["test_error"] for row in rows], "D--", color=GREEN, label="test error on true labels")
-    axes.axvline(train_size, color=GREY, alpha=0.4)
+    axes.plot(counts, (counts / train_size).clip(upper=1) ** 0.5, ":", color=BLACK, label=r"$\sqrt{D/n}$")
+    axes.plot(counts, rows["random_label_accuracy"], "s-", color=ORANGE, label="random signs fitted")
+    axes.plot(counts, rows["test_error"], "D--", color=GREEN, label="test error on true labels")
+    axes.axvline(train_size, color=BLACK, alpha=0.4)
     axes.set(xlabel="random features D (line: D = n)", xscale="log", ylim=(0, 1.04))
     axes.legend(fontsize=8)
     axes.set_title("Fit of random signs", loc="left", fontsize=11)
     return figure
 
 
-def kernels(search: Rows, results: dict[str, Results]) -> Figure:
+def kernels(search: pd.DataFrame, results: dict[str, Results]) -> Figure:
     """Held-out error over the bandwidths tried, and test error against norm.
 
     Where random patches ran with several numbers of filters, also their test error against that number.
@@ -96,15 +93,15 @@ def random_patches(results: dict[str, Results]) -> list[tuple[int, Results]]:
     return counted if len({count for count, _ in counted}) > 1 else []
 
 
-def bandwidth_search(axes: Axes, search: Rows, names: list[str]) -> None:
+def bandwidth_search(axes: Axes, search: pd.DataFrame, names: list[str]) -> None:
     """Held-out error over the bandwidths, a line for each kernel."""
     for colour, name in zip(HUES * 9, names, strict=False):
-        tried = [row for row in search if row["features"] == name and row["ridge"] == 0]
-        held_out = [100 * row["held_out_error"] for row in tried]
-        axes.plot([row["bandwidth"] for row in tried], held_out, "o-", color=colour, label=name.replace("_", " "))
+        tried = search[(search["features"] == name) & (search["ridge"] == 0)]
+        held_out = 100 * tried["held_out_error"]
+        axes.plot(tried["bandwidth"], held_out, "o-", color=colour, label=name.replace("_", " "))
     axes.set(xlabel="bandwidth", ylabel="error on held-out training images (%)", xscale="log")
     axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
-    axes.set_xticks(apart({row["bandwidth"] for row in search}))
+    axes.set_xticks(spaced(set(search["bandwidth"])))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", labelrotation=45)
@@ -117,7 +114,7 @@ def errors_and_norms(axes: Axes, results: dict[str, Results]) -> None:
             axes.plot(result["norm"], 100 * result["test_error"], MARKERS[key], color=colour, markersize=7)
     for key, marker in MARKERS.items():
         if any(key in own for own in results.values()):
-            axes.plot([], [], marker, color=GREY, label=LABELLINGS[key])
+            axes.plot([], [], marker, color=BLACK, label=LABELLINGS[key])
     axes.set(xlabel="norm of the solution", ylabel="test error (%)", xscale="log", ylim=(0, 100))
     axes.margins(x=0.1)
     narrow = axes.get_xlim()[1] < 20 * axes.get_xlim()[0]  # about one power of ten
@@ -136,7 +133,7 @@ def errors_of_random_patches(axes: Axes, patches: list[tuple[int, Results]]) -> 
     )
     for key, line, fill in (("true_labels", "-", "full"), ("true_labels_l2", "--", "none")):
         points = [(count, 100 * own[key]["test_error"]) for count, own in patches if key in own]
-        look: dict[str, Any] = {"color": GREY, "fillstyle": fill}
+        look: dict[str, Any] = {"color": BLACK, "fillstyle": fill}
         if points:
             axes.plot(*zip(*points, strict=True), MARKERS[key] + line, label=LABELLINGS[key], **look)
         if comparable:
@@ -145,12 +142,12 @@ def errors_of_random_patches(axes: Axes, patches: list[tuple[int, Results]]) -> 
             ticks.add(RANDOM_PATCHES_FILTERS)
     axes.set(xlabel="random patches used as filters", ylabel="test error (%)", xscale="log")
     axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
-    axes.set_xticks(apart(ticks))
+    axes.set_xticks(spaced(ticks))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def apart(values: Iterable[float]) -> list[float]:
+def spaced(values: Iterable[float]) -> list[float]:
     """The values in order, without those whose labels would overlap the one before on a logarithmic axis."""
     kept: list[float] = []
     for value in sorted(values):

@@ -25,7 +25,7 @@ DATASETS = {
 }
 
 # The grids, each a folder of metrics, by the data that its runs are on.
-GRIDS = {"paper": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
+GRIDS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
 
 
 # An architecture as the paper writes it.
@@ -66,14 +66,14 @@ def is_whole(metrics: Mapping[str, Any]) -> bool:
 def data_of(metrics: Mapping[str, Any]) -> str:
     """Which bytes a run was trained on, in words, how many images where it was not all of them, and in which arithmetic
     where it was not float32."""
-    name = metrics.get("dataset", "an unrecorded data set")
+    name = metrics.get("dataset") or "an unrecorded data set"
     size = metrics.get("train_size")
     words, whole = DATASETS[name][:2] if name in DATASETS else (name, None)
     parts = [words]
     if size is not None and size != whole:
         parts.append(f"{size:,} training images{'' if whole is None else ' only'}")
-    if metrics.get("precision", "float32") != "float32":
-        parts.append(f"in {metrics['precision']}")
+    if (precision := metrics.get("precision") or "float32") != "float32":
+        parts.append(f"in {precision}")
     return ", ".join(parts)
 
 
@@ -82,8 +82,13 @@ def data_note(runs: Iterable[Run]) -> str:
     archs: dict[str, list[str]] = {}
     for run in runs:
         names = archs.setdefault(data_of(run.metrics), [])
-        if (name := NAMES.get(run.arch, run.arch)) not in names:
+        if (name := arch_name(run.arch)) not in names:
             names.append(name)
     if len({tuple(names) for names in archs.values()}) < 2:
         return f"Data: {'; '.join(archs)}" if archs else ""
     return "Data: " + ";\n".join(f"{data} ({', '.join(names)})" for data, names in archs.items())
+
+
+def arch_name(arch: str) -> str:
+    """An architecture as the paper writes it; one that it does not have by its name in the project."""
+    return NAMES.get(arch, arch)

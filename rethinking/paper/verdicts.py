@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
+from rethinking.core.tables import markdown
 from rethinking.paper.claims import Claim, Claims, Tolerance
 from rethinking.paper.names import is_whole
+from rethinking.paper.text import as_text
+from rethinking.results.runs import Run, select
 
+VERDICTS = ("reproduced", "differs", "not run")
 # What ours is where it is not the metric itself, by the kind of the claim.
 OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
 
@@ -31,30 +36,34 @@ class Measured(NamedTuple):
         return math.fsum(self.values) / len(self.values)
 
 
-class Results:
-    """The measured results: summaries by pipeline, nested as their files are, read by paths such as
-    `paper/alexnet/none/plain/test_accuracy`."""
+class Results(NamedTuple):
+    """The measured results, read by paths: `cifar10/alexnet/none/plain/test_accuracy` of the runs of a grid,
+    `cifar10/audits/labels-0.5/changed`, `theory/digits/...` and `parameters/alexnet`."""
 
-    def __init__(self, summaries: Mapping[str, Any]):
-        self.summaries = summaries
+    grids: Mapping[str, list[Run]]
+    audits: Mapping[str, Any]
+    theory: Mapping[str, Any]
+    parameters: Mapping[str, Any]
 
     def measured(self, path: str) -> Measured | None:
         """The metric at a path over all seeds; None where it was not run."""
-        *keys, name = path.split("/")
-        node: Any = self.summaries
-        for key in keys:
-            if not isinstance(node, Mapping) or key not in node:
-                return None
-            node = node[key]
-        seeds = [value for key, value in node.items() if key.startswith("seed-")]
-        runs = seeds or [node]
+        first, second, *rest = path.split("/")
+        if first in self.grids and second != "audits":
+            arch, (corruption, variant, name) = second, rest
+            runs = [run.metrics for run in select(self.grids[first], arch, corruption, variant)]
+        else:
+            nested: Any = {"theory": self.theory, "parameters": self.parameters}.get(first, self.audits.get(first, {}))
+            *keys, name = [second, *rest] if second != "audits" else rest
+            for key in keys:
+                nested = nested.get(key, {})
+            runs = [nested]
         if any(run.get("ended_when_fitted") and run.get(name, 0) is None for run in runs):
             return None  # ended before all its epochs, the run cannot tell late from never
-        if all(name in run for run in runs):
-            return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
         if name == "test_error" and all("test_accuracy" in run for run in runs):
-            return Measured([1 - run["test_accuracy"] for run in runs], runs)
-        return None
+            runs = [run | {name: 1 - run["test_accuracy"]} for run in runs]
+        if not runs or not all(name in run for run in runs):
+            return None
+        return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
 
 
 class Judgement(NamedTuple):
@@ -103,7 +112,7 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
 def _data_of(run: Mapping[str, Any]) -> str:
     if "train_size" not in run:
         return ""
-    precision = run.get("precision", "float32")
+    precision = run.get("precision") or "float32"
     return f"{run['dataset']}, {run['train_size']:,} images" + (f", {precision}" if precision != "float32" else "")
 
 
@@ -209,28 +218,29 @@ def _paired(measured: list[list[Measured]], combine: Callable[[float, float], fl
 
 def table(verdicts: list[dict[str, Any]]) -> str:
     """The verdicts as a Markdown table, with their intervals in brackets where there are several seeds."""
-    lines = ["| claim | paper | ours | verdict |", "| --- | ---: | ---: | --- |"]
-    for verdict in verdicts:
-        ours = _shown(verdict["ours"], verdict)
-        if verdict["never_reached"]:
-            ours = "never"
-        elif ours:
-            ours = OURS.get(verdict["kind"], "") + ours
-        if verdict["interval"]:
-            ours += f" ({' to '.join(_shown(end, verdict) for end in verdict['interval'])})"
-        lines.append(
-            f"| {verdict['statement']} | {_shown(verdict['paper'], verdict)} | {ours} | {verdict['verdict']} |"
-        )
-    counts = {name: sum(v["verdict"] == name for v in verdicts) for name in ("reproduced", "differs", "not run")}
-    return "\n".join([*lines, "", ", ".join(f"{count} {name}" for name, count in counts.items()) + "."]) + "\n"
+    shown = pd.DataFrame(
+        {
+            "claim": verdict["statement"],
+            "verdict": verdict["verdict"],
+            "paper": as_text(verdict["paper"], _in_percent(verdict)),
+            "ours": ours_as_text(verdict),
+        }
+        for verdict in verdicts
+    )
+    counts = {name: sum(v["verdict"] == name for v in verdicts) for name in VERDICTS}
+    return f"{markdown(shown, text_columns=2)}\n{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"
 
 
-def _shown(value: Any, verdict: Mapping[str, Any]) -> str:
-    """A number as a person writes it: shares in percent, counts whole, small numbers by their order of magnitude."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    if is_share(verdict["metric"][0]) and verdict["kind"] != "ratio":
-        return f"{100 * value:.2f}%"
-    if float(value).is_integer() or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.1e}"
+def ours_as_text(verdict: Mapping[str, Any]) -> str:
+    """Ours as a person reads it, with its interval over seeds; nothing where it was not run."""
+    if verdict["never_reached"]:
+        return "never reached"
+    if verdict["ours"] is None:
+        return ""
+    share = _in_percent(verdict)
+    interval = " to ".join(as_text(end, share) for end in verdict["interval"] or [])
+    return OURS.get(verdict["kind"], "") + as_text(verdict["ours"], share) + (f" ({interval})" if interval else "")
+
+
+def _in_percent(verdict: Mapping[str, Any]) -> bool:
+    return verdict["kind"] != "ratio" and is_share(verdict["metric"][0])

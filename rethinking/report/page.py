@@ -11,19 +11,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rethinking.core.files import read_json
-from rethinking.figures.marks import arch_name
+from rethinking.core.run_name import RunName
 from rethinking.figures.paper import FIGURES, Grids, load_grids
-from rethinking.paper.names import GRIDS, data_note, data_of
+from rethinking.paper.names import GRIDS, arch_name, data_note, data_of
 from rethinking.paper.published import TABLE_1, TABLE_4
+from rethinking.paper.verdicts import VERDICTS
 from rethinking.report.rows import Links, Rows, data_uri
 from rethinking.report.theory import theory_sections
 from rethinking.results.runs import Run
 
-FILES = ("summary.json", "curves.csv", "steps.csv")
-VERDICTS = ("reproduced", "differs", "not run")
+FILES = ("runs.csv", "curves.csv", "steps.csv")
 
 
-def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str, str], str]) -> str:
+def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str, RunName], str]) -> str:
     """The page's HTML, to be written to `out`; links are relative to its folder.
 
     `targets` gives the DVC stage that makes a run again by grid and name. Raises DataError for damaged metrics.

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from rethinking.figures.marks import arch_name
+from rethinking.core.run_name import RunName
+from rethinking.figures.marks import style_of_run
 from rethinking.figures.paper import Grids
-from rethinking.figures.style import style_of
-from rethinking.paper.names import DATASETS, VARIANTS, data_of
+from rethinking.paper.names import DATASETS, VARIANTS, arch_name, data_of
 from rethinking.paper.published import Row
-from rethinking.paper.verdicts import OURS, is_share
+from rethinking.paper.text import as_text, words
+from rethinking.paper.verdicts import is_share, ours_as_text
 from rethinking.results.runs import Run, select
 
 DASH = "–"
@@ -38,26 +39,26 @@ class Links:
         self.metrics, self.page_folder = metrics, page_folder
 
     def to(self, name: str) -> str:
-        """The link to a file of the metrics, such as `paper/summary.json`."""
+        """The link to a file of the metrics, such as `cifar10/runs.csv`."""
         return quote(Path(os.path.relpath(self.metrics / name, self.page_folder)).as_posix())
 
 
 class Rows:
     """Rows of tables: runs that differ in their seed alone, together."""
 
-    def __init__(self, grids: Grids, links: Links, targets: Mapping[tuple[str, str], str]):
+    def __init__(self, grids: Grids, links: Links, targets: Mapping[tuple[str, RunName], str]):
         self.grids, self.links, self.targets = grids, links, targets
 
     def published(self, row: Row) -> dict[str, Any]:
         """A row of a table of the paper, ours beside it; `ours` is empty where it has not run."""
-        seeds = select(self.grids["paper"], row.arch, row.corruption, row.variant)
+        seeds = select(self.grids["cifar10"], row.arch, row.corruption, row.variant)
         labels = "random labels" if row.corruption == "labels-1.0" else "true labels"
         return {
             "arch": arch_name(row.arch),
             "setting": f"{labels}, {VARIANTS[row.variant]}",
             "paper_train": "failed to converge" if row.train is None else f"{row.train:.2%}",
             "paper_test": "" if row.test is None else f"{row.test:.2%}",
-            **self._seeds("paper", seeds),
+            **self._seeds("cifar10", seeds),
         }
 
     def all_runs(self, grid: str) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -75,45 +76,46 @@ class Rows:
 
     def claim(self, claim: dict[str, Any]) -> dict[str, Any]:
         """A claim with its numbers as text."""
-        paths, kind = claim["metric"], claim["kind"]
-        share = kind != "ratio" and is_share(paths[0])
-        ours = OURS.get(kind, "") + as_text(claim["ours"], share)
-        if claim["ours"] is None:
-            ours = "never reached" if claim.get("never_reached") else DASH
-        interval = " to ".join(as_text(end, share) for end in claim["interval"] or [])
+        paths = claim["metric"]
+        share = claim["kind"] != "ratio" and is_share(paths[0])
         measured = claim["verdict"] != "not run"
+        text, _, interval = ours_as_text(claim).partition(" (")
         return {
             **{key: words(claim.get(key)) for key in ("id", "statement", "source", "verdict", "reason")},
             "data": "; ".join(_data(data) for data in claim.get("data") or []),
             "paper": as_text(claim["paper"], share) or DASH,
-            "ours": Number(ours, interval, self._file_of(paths[0]), ", ".join(paths)) if measured else Number(ours),
+            "ours": Number(text, interval.rstrip(")"), self._file_of(paths[0]), ", ".join(paths))
+            if measured
+            else Number(DASH),
             "tolerance": as_text(claim.get("tolerance"), share or bool(claim.get("relative"))),
             "badge": claim["verdict"].replace(" ", "-"),
             "command": claim.get("command") or self._command_of(paths),
         }
 
     def _file_of(self, path: str) -> str:
-        """The file that holds a metric such as `paper/inception/none/plain/epochs_to_fit`."""
-        first, *rest = path.split("/")
-        return self.links.to(
-            f"{first}/{'audits' if rest[0] == 'audits' else 'summary'}.json" if rest[1:] else f"{first}.json"
-        )
+        """The file that holds a metric such as `cifar10/inception/none/plain/epochs_to_fit`."""
+        first, second, *rest = path.split("/")
+        if first == "parameters":
+            return self.links.to("parameters.json")
+        if first == "theory":
+            return self.links.to(f"theory/{second}/summary.json")
+        return self.links.to(f"{first}/{'audits.json' if second == 'audits' else 'runs.csv'}")
 
     def _command_of(self, paths: list[str]) -> str:
         """The command that makes what these metrics are read from again, all seeds of a run."""
         return command_for([stage for path in paths for stage in self._stages_of(*path.split("/"))])
 
     def _stages_of(self, first: str, second: str, *rest: str) -> list[str]:
-        """The DVC stages behind a metric such as `paper/inception/none/plain/epochs_to_fit`."""
+        """The DVC stages behind a metric such as `cifar10/inception/none/plain/epochs_to_fit`."""
         if first == "parameters":
             return ["paper/dvc.yaml:parameters"]
         if second == "audits":
-            return [f"paper/dvc.yaml:corrupt{'' if first == 'paper' else f'_{first}'}@{rest[0]}"]
+            return [f"paper/dvc.yaml:corrupt{'' if first == 'cifar10' else f'_{first}'}@{rest[0]}"]
         if first == "theory":
             return [f"theory/dvc.yaml:{rest[0]}@{second}" + (f"-{rest[1]}" if rest[0] == "kernel" else "")]
-        run = "-".join([second, *rest[:2]])
+        run = RunName(second, rest[0], rest[1])
         return [
-            target for (grid, name), target in self.targets.items() if (grid, name.rpartition("-")[0]) == (first, run)
+            target for (grid, name), target in self.targets.items() if (grid, name._replace(seed=None)) == (first, run)
         ]
 
     def _seeds(self, grid: str, seeds: list[Run]) -> dict[str, Any]:
@@ -121,11 +123,9 @@ class Rows:
 
         def number(key: str) -> Number:
             values = [run.metrics[key] for run in seeds if run.metrics[key] is not None]
-            where = ", ".join(f"{run.key}.{key}" for run in seeds)
+            where = ", ".join(f"{run.name.text}.{key}" for run in seeds)
             return (
-                Number(*_mean_and_spread(values), self.links.to(f"{grid}/summary.json"), where)
-                if values
-                else Number(DASH)
+                Number(*_mean_and_spread(values), self.links.to(f"{grid}/runs.csv"), where) if values else Number(DASH)
             )
 
         return {
@@ -154,8 +154,8 @@ class Rows:
         for run in seeds:
             fit, epochs = run.metrics["epochs_to_fit"], run.metrics["epochs"]
             words.append("diverged" if run.metrics["diverged"] else f"never in {epochs}" if fit is None else str(fit))
-        where = ", ".join(f"{run.key}.epochs_to_fit" for run in seeds)
-        return Number("; ".join(words), "", self.links.to(f"{grid}/summary.json"), where) if words else Number(DASH)
+        where = ", ".join(f"{run.name.text}.epochs_to_fit" for run in seeds)
+        return Number("; ".join(words), "", self.links.to(f"{grid}/runs.csv"), where) if words else Number(DASH)
 
 
 def command_for(targets: Sequence[str]) -> str:
@@ -175,7 +175,7 @@ def command_for(targets: Sequence[str]) -> str:
 
 def _setting(run: Run) -> str:
     """A run's corruption and variant in words."""
-    label = style_of(run.metrics)[0]
+    label = style_of_run(run)[0]
     return label if run.variant == "plain" else f"{label}, {VARIANTS.get(run.variant, run.variant)}"
 
 
@@ -189,28 +189,6 @@ def _data(text: str) -> str:
     """`cifar10-jpeg, 50,000 images` with the data set's name in words."""
     name, comma, size = text.partition(", ")
     return DATASETS[name].words + comma + size if name in DATASETS else text
-
-
-def as_text(value: Any, share: bool) -> str:
-    """A number for people: shares in percent, counts and thousands with separators, others with three digits.
-
-    Text stays as it is.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return words(value)
-    if share and abs(value) <= 1:
-        return f"{value:.2%}"
-    whole = float(value).is_integer() and abs(value) < 1e12
-    return f"{value:,.0f}" if whole or 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def words(value: Any) -> str:
-    """Anything as text: nothing for None, lists joined by commas."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(words(item) for item in value)
-    return str(value)
 
 
 # A vector image of more bytes than this is shown as pixels, which keeps the page below 5 MB.

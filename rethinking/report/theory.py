@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from rethinking.core.files import read_json
 from rethinking.paper.names import DATASETS, LABELLINGS
-from rethinking.report.rows import DASH, Links, Number, as_text, data_uri
+from rethinking.paper.text import as_text
+from rethinking.report.rows import DASH, Links, Number, data_uri
 
 PIPELINE = "theory/dvc.yaml"
 PARTS = {

@@ -8,115 +8,113 @@ What was never reached is compared as if it had been at the end of the run: late
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from rethinking.core.arrays import array_hashes
 from rethinking.core.errors import DataError
 from rethinking.core.files import read_sealed
-from rethinking.results.summary import Metrics, runs_of
+from rethinking.core.run_name import RunName
+from rethinking.core.tables import records
 
 # Of a normal distribution, one difference in a thousand lies beyond.
 SPREADS = 3.3
-EXACT = "arch dataset corruption seed parameters train_size epochs steps diverged".split()
+EXACT = "arch dataset kind level corruption_seed parameters train_size epochs steps diverged".split()
 # What may never be reached, and the key that holds the end of the run.
 ENDS = {"epochs_to_fit": "epochs", "steps_to_loss_0_1": "steps", "steps_to_loss_0_01": "steps"}
-RATIOS = (*ENDS, "train_loss", "test_loss")
+RATIOS = [*ENDS, "train_loss", "test_loss"]
 ACCURACIES = (
-    "train_accuracy",
-    "test_accuracy",
-    "best_test_accuracy",
-    "clean_subset_accuracy",
-    "corrupted_subset_accuracy",
-    "recovered_true_accuracy",
-)
+    "train_accuracy test_accuracy best_test_accuracy clean_subset_accuracy corrupted_subset_accuracy "
+    "recovered_true_accuracy"
+).split()
 # A spread of zero, as where every seed fits every image, still allows an accuracy half a point and the rest 5 per cent.
 LEAST_ACCURACY, LEAST_RATIO = 0.005, math.log(1.05)
 
 
-def tolerances(summary: Mapping[str, Any]) -> dict[str, float]:
+def tolerances(runs: pd.DataFrame) -> dict[str, float]:
     """For each trained metric the allowed difference, or logarithm of the ratio, of two runs.
 
     Raises ValueError where no run has several seeds.
     """
-    groups: dict[str, list[Metrics]] = {}
-    for path, run in runs_of(summary):
-        groups.setdefault(path.rpartition("/")[0], []).append(run)
-    repeated = [runs for runs in groups.values() if len(runs) > 1]
-    if not repeated:
+    settings = runs["run"].map(lambda name: RunName.parse(name).without_seed)
+    if not settings.duplicated().any():
         raise ValueError("no run has several seeds")
-    allowed = {}
-    for name in (*ACCURACIES, *RATIOS):
-        samples = [[_scaled(name, run[name]) for run in runs if run.get(name) is not None] for runs in repeated]
-        least = LEAST_ACCURACY if name in ACCURACIES else LEAST_RATIO
-        allowed[name] = max(least, SPREADS * math.sqrt(2) * _pooled_deviation(samples))
-    return allowed
+    scaled = _scaled(runs).groupby(settings)
+    freedom = (scaled.count() - 1).clip(lower=0).sum()
+    squares = (scaled.var() * (scaled.count() - 1)).sum()
+    deviations = np.sqrt(squares / freedom).fillna(0)
+    least = {name: LEAST_ACCURACY if name in ACCURACIES else LEAST_RATIO for name in (*ACCURACIES, *RATIOS)}
+    return {name: max(bound, SPREADS * math.sqrt(2) * deviations[name]) for name, bound in least.items()}
 
 
-def _scaled(name: str, value: float) -> float:
-    return math.log(max(value, 1e-12)) if name in RATIOS else value
+def _scaled(runs: pd.DataFrame) -> pd.DataFrame:
+    """The trained metrics of a table of runs on the scales on which they are compared."""
+    metrics = runs.reindex(columns=[*ACCURACIES, *RATIOS]).astype(float)
+    metrics[RATIOS] = np.log(metrics[RATIOS].clip(lower=1e-12))
+    return metrics
 
 
-def _pooled_deviation(samples: list[list[float]]) -> float:
-    """The standard deviation within samples, pooled over those of two values or more."""
-    squares, freedom = 0.0, 0
-    for values in samples:
-        if len(values) > 1:
-            mean = math.fsum(values) / len(values)
-            squares += math.fsum((value - mean) ** 2 for value in values)
-            freedom += len(values) - 1
-    return math.sqrt(squares / freedom) if freedom else 0.0
-
-
-def differences(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
+def differences(fresh: pd.DataFrame, reference: pd.DataFrame) -> list[str]:
     """One sentence for every metric of the runs of both that the reference does not bear out.
 
     Runs of the reference that are not in `fresh`, such as other seeds, are not asked for. Raises ValueError where there
     is nothing to compare.
     """
-    allowed = tolerances(reference)
-    known = dict(runs_of(reference))
-    compared = [(path, run, known[path]) for path, run in runs_of(fresh) if path in known]
+    allowed, known = tolerances(reference), _by_label(reference)
+    compared = [(label, run, known[label]) for label, run in _by_label(fresh).items() if label in known]
     if not compared:
         raise ValueError("it has none of these runs")
-    found = []
-    for path, run, expected in compared:
-        found += [
-            f"{path}: {key} is {run.get(key)}, expected {expected[key]}"
-            for key in EXACT
-            if _differs(key, run, expected)
-        ]
-        for name, tolerance in allowed.items():
-            a, b = (_at_last(name, one) for one in (run, expected))
-            if a is None and b is None:
-                continue
-            if a is None or b is None or abs(_scaled(name, a) - _scaled(name, b)) > tolerance:
-                spread = f"a factor of {math.exp(tolerance):.2f}" if name in RATIOS else f"{tolerance:.4f}"
-                found.append(f"{path}: {name} is {run.get(name)}, expected {expected.get(name)} within {spread}")
-    return found
+    return [sentence for each in compared for sentence in _differences_of_run(*each, allowed)]
 
 
-def notes(fresh: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
+def _differences_of_run(
+    label: str, run: Mapping[str, Any], expected: Mapping[str, Any], allowed: Mapping[str, float]
+) -> Iterator[str]:
+    for key in EXACT:
+        if _differs(key, run, expected):
+            yield f"{label}: {key} is {run.get(key)}, expected {expected[key]}"
+    ours, theirs = (_scaled(pd.DataFrame([_at_last(each)])).iloc[0] for each in (run, expected))
+    for name, tolerance in allowed.items():
+        gap = abs(ours[name] - theirs[name])
+        if np.isnan(ours[name]) and np.isnan(theirs[name]) or gap <= tolerance:
+            continue
+        spread = f"a factor of {math.exp(tolerance):.2f}" if name in RATIOS else f"{tolerance:.4f}"
+        yield f"{label}: {name} is {run.get(name)}, expected {expected.get(name)} within {spread}"
+
+
+def notes(fresh: pd.DataFrame, reference: pd.DataFrame) -> list[str]:
     """One sentence for every run that the reference cannot judge, or made in another arithmetic."""
-    known = dict(runs_of(reference))
+    known = _by_label(reference)
     said = []
-    for path, run in runs_of(fresh):
-        if path not in known:
-            said.append(f"{path}: not in the reference, so not compared")
-        elif _differs("precision", run, known[path]):
-            said.append(f"{path}: in {run.get('precision')}, the reference in {known[path]['precision']}")
+    for label, run in _by_label(fresh).items():
+        if label not in known:
+            said.append(f"{label}: not in the reference, so not compared")
+        elif _differs("precision", run, known[label]):
+            said.append(f"{label}: in {run.get('precision')}, the reference in {known[label]['precision']}")
     return said
 
 
-def _at_last(name: str, run: Metrics) -> float | None:
-    """A metric, or the end of the run where it was never reached."""
-    value = run.get(name)
-    return run.get(ENDS[name]) if value is None and name in ENDS else value
+def _by_label(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Each run of a table by its name and seed, such as `alexnet-none, seed 0`."""
+    return {f"{RunName.parse(row['run']).without_seed}, seed {row['seed']}": row for row in records(runs)}
 
 
-def _differs(key: str, run: Metrics, expected: Metrics) -> bool:
-    return key in expected and run.get(key) != expected[key]
+def runs_in_common(fresh: pd.DataFrame, reference: pd.DataFrame) -> int:
+    """How many runs, by name and seed, stand in both tables."""
+    return len(_by_label(fresh).keys() & _by_label(reference).keys())
+
+
+def _at_last(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The run with the end of it for what was never reached."""
+    return {**run, **{name: run.get(end) for name, end in ENDS.items() if run.get(name) is None}}
+
+
+def _differs(key: str, run: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    return expected.get(key) is not None and run.get(key) != expected[key]
 
 
 def data_hashes(folders: Iterable[Path]) -> dict[str, dict[str, str]]:

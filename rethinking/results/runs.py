@@ -1,49 +1,62 @@
-"""Results of a grid as the collectors write them: one object per run, with its metrics, epochs and loss windows.
+"""Runs as the collectors write them: a table of all of them, and with each its epochs and its windows of loss.
 
-A folder such as `metrics/paper` holds `summary.json` (architecture, corruption, variant, seed), `curves.csv` and
-`steps.csv`. Runs that have not been run are absent, and so may be the whole folder.
+A grid's folder such as `metrics/cifar10` holds `runs.csv`, the headline's and the demo's `summary.json`, nested so that
+`dvc metrics diff` lines up; beside it stand `curves.csv` and `steps.csv`. What has not run is absent.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from rethinking.core.errors import DataError
-from rethinking.core.files import read_csv, read_json
+from rethinking.core.files import read_mapping
+from rethinking.core.run_name import RunName, corruption_name
+from rethinking.core.tables import read_table, records
 
 PLAIN = "plain"
-# What the figures and the report read of a run's metrics.
+# What the figures, the report and the comparison read of a run.
 NEEDED = (
-    "corruption seed epochs steps train_accuracy test_accuracy fitted epochs_to_fit best_test_accuracy diverged "
+    "run kind level seed epochs steps train_accuracy test_accuracy fitted epochs_to_fit best_test_accuracy diverged "
     "clean_subset_accuracy corrupted_subset_accuracy recovered_true_accuracy"
 ).split()
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its coordinates in the grid, its final metrics, a row per epoch and one per loss window."""
+    """A training run: its name, its final metrics, a row per epoch and one per window of loss."""
 
-    name: str  # in curves.csv and in its DVC stage, such as `inception-labels-0.5-plain-0`
-    arch: str
-    corruption: str
-    variant: str
-    seed: int
+    name: RunName
     metrics: dict[str, Any]
-    epochs: list[dict[str, Any]]
-    steps: list[dict[str, Any]]
+    epochs: pd.DataFrame
+    steps: pd.DataFrame
 
     @property
-    def key(self) -> str:
-        """Where the run stands in summary.json."""
-        return f"{self.arch}.{self.corruption}.{self.variant}.seed-{self.seed}"
+    def arch(self) -> str:
+        """The architecture, as models/ names it."""
+        return self.name.arch
+
+    @property
+    def corruption(self) -> str:
+        """The corruption, such as `labels-0.5`."""
+        return self.name.corruption or corruption_name(self.metrics["kind"], self.metrics["level"])
+
+    @property
+    def variant(self) -> str:
+        """What sets the run's recipe apart, such as `weight_decay`."""
+        return self.name.variant or PLAIN
+
+    @property
+    def seed(self) -> int:
+        """The seed of initialisation, data order and augmentation."""
+        return self.metrics["seed"]
 
     @property
     def level(self) -> float | None:
         """The share of labels drawn at random: 0 for true labels, None for corrupted pixels."""
-        kind = self.metrics["corruption"]["kind"]
-        return {"none": 0.0, "labels": self.metrics["corruption"]["level"]}.get(kind)
+        return {"none": 0.0, "labels": self.metrics["level"]}.get(self.metrics["kind"])
 
     @property
     def outcome(self) -> str:
@@ -53,33 +66,87 @@ class Run:
         return "fitted" if self.metrics["fitted"] else "not fitted"
 
 
+def row_of(run: RunName, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's metrics.json as a row of the table of runs, flat."""
+    row: dict[str, Any] = {"run": run.text}
+    for key, value in metrics.items():
+        row |= (
+            {"kind": value["kind"], "level": value["level"], "corruption_seed": value["seed"]}
+            if key == "corruption"
+            else {key: value}
+        )
+    return row
+
+
+def nested(runs: Mapping[RunName, Mapping[str, Any]]) -> dict[str, Any]:
+    """The summary of a pipeline by architecture; in the demo, below that by corruption and seed.
+
+    The headline has no level in its keys, so that `dvc metrics diff` compares like with like when the level changes.
+    """
+    summary: dict[str, Any] = {}
+    for run, metrics in runs.items():
+        if run.corruption is None:
+            summary[run.arch] = metrics
+        else:
+            summary.setdefault(run.arch, {}).setdefault(run.corruption, {})[f"seed-{metrics['seed']}"] = metrics
+    return summary
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """The table of runs in a `runs.csv` or a `summary.json`. Raises DataError, naming the file, where it is none."""
+    table = read_table(path) if path.suffix == ".csv" else _flat(path)
+    if missing := [key for key in NEEDED if key not in table and len(table)]:
+        raise DataError(f"{path} has no '{missing[0]}'; make it again with `dvc repro` or `make report`")
+    return table
+
+
+def _flat(path: Path) -> pd.DataFrame:
+    rows = []
+    try:
+        for arch, value in read_mapping(path).items():
+            corruptions = {None: {"": value}} if "arch" in value else value
+            for corruption, seeds in corruptions.items():
+                rows += [row_of(RunName(arch, corruption), metrics) for metrics in seeds.values()]
+    except (AttributeError, KeyError, TypeError):
+        raise DataError(f"{path} is no summary of runs; make it again with `dvc repro`") from None
+    return pd.DataFrame(rows)
+
+
 def load_runs(folder: Path) -> list[Run]:
-    """Every run in a folder of metrics, in the order of summary.json; none where there is no summary.
+    """Every run in a folder of metrics, in the order of its table; none where there is no table.
 
     Raises DataError, naming the file, where it is not what a collector writes.
     """
-    path = folder / "summary.json"
-    if not path.exists():
+    path = next((path for name in ("runs.csv", "summary.json") if (path := folder / name).exists()), None)
+    table = pd.DataFrame() if path is None else read_runs(path)
+    if not len(table):
         return []
-    try:
-        summary = read_json(path)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not valid JSON: {error}; collect it again with `dvc repro`") from None
-    epochs, steps = (by_run(read_csv(folder / f"{name}.csv")) for name in ("curves", "steps"))
+    curves, steps = (by_run(folder / f"{name}.csv") for name in ("curves", "steps"))
     runs = []
-    for arch, corruptions in summary.items():
-        for corruption, variants in corruptions.items():
-            for variant, seeds in variants.items():
-                for seed_key, metrics in seeds.items():
-                    missing = [key for key in NEEDED if key not in metrics]
-                    if missing:
-                        where = f"{arch}.{corruption}.{variant}.{seed_key}"
-                        raise DataError(f"{path}: {where} has no '{missing[0]}'; collect it again with `dvc repro`")
-                    seed = int(seed_key.removeprefix("seed-"))
-                    name = f"{arch}-{corruption}-{variant}-{seed}"
-                    rows = epochs.get(name, []), steps.get(name, [])
-                    runs.append(Run(name, arch, corruption, variant, seed, metrics, *rows))
+    for row in records(table):
+        try:
+            name = RunName.parse(row["run"])
+        except ValueError as error:
+            raise DataError(f"{path}: {error}; make it again with `dvc repro` or `make report`") from None
+        runs.append(Run(name, row, curves[row["run"]], steps[row["run"]]))
     return runs
+
+
+def by_run(path: Path) -> dict[str, pd.DataFrame]:
+    """The rows of a table of curves, by their run. Raises DataError where it has no column `run`."""
+    table = read_table(path)
+    if "run" not in table:
+        raise DataError(f"{path} has no column 'run'; make it again with `dvc repro` or `make report`")
+    return dict(list(table.groupby("run", sort=False)))
+
+
+def gather(folders: Mapping[RunName, Path], name: str) -> pd.DataFrame:
+    """The table of that name in the folder of each run, one below the other behind a column `run`."""
+    tables = []
+    for run, folder in folders.items():
+        tables.append(read_table(folder / f"{name}.csv"))
+        tables[-1].insert(0, "run", run.text)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["run"])
 
 
 def select(runs: Iterable[Run], arch: str, corruption: str | None = None, variant: str = PLAIN) -> list[Run]:
@@ -94,14 +161,3 @@ def by_level(runs: Iterable[Run]) -> dict[float, list[Run]]:
         if run.level is not None:
             levels.setdefault(run.level, []).append(run)
     return dict(sorted(levels.items()))
-
-
-Curves = dict[str, list[dict[str, Any]]]
-
-
-def by_run(rows: list[dict[str, Any]]) -> Curves:
-    """Rows grouped by their run."""
-    groups: Curves = {}
-    for row in rows:
-        groups.setdefault(row["run"], []).append(row)
-    return groups

@@ -193,10 +193,10 @@ def test_a_grid_name_is_a_kind_and_a_level(write_parameters, name, kind, level):
 
 def test_every_architecture_runs_on_every_corruption(write_parameters):
     changes = {"train.archs": ["alexnet", "mlp_1x512"], "grid.corruptions": ["none", "labels-0.5"]}
-    names = [run.name for run in config.load(write_parameters(changes)).planned_runs()]
+    names = [run.text for run in config.load(write_parameters(changes)).planned_runs()]
     assert names == ["alexnet-none", "alexnet-labels-0.5", "mlp_1x512-none", "mlp_1x512-labels-0.5"]
     headline = config.load(write_parameters({"train.archs": ["alexnet"]}))
-    assert [run.name for run in headline.planned_runs()] == ["alexnet"]
+    assert [run.text for run in headline.planned_runs()] == ["alexnet"]
 
 
 @pytest.mark.parametrize("bad", [{"corrupt.level": 1.5}, {"train.archs": ["resnet"]}])
@@ -231,7 +231,7 @@ PAPER = {
 
 def test_the_papers_grid_is_every_block_in_full_for_every_seed(write_parameters):
     runs = config.load(write_parameters(PAPER)).planned_runs()
-    assert [run.name for run in runs[:3]] == [
+    assert [run.text for run in runs[:3]] == [
         "mlp_1x512-none-plain-0",
         "mlp_1x512-none-plain-1",
         "mlp_1x512-none-weight_decay-0",
@@ -274,7 +274,7 @@ def test_a_wrong_grid_of_the_paper_is_refused(write_parameters, changes, parts):
 
 def test_a_variant_and_a_seed_change_only_what_they_name(write_parameters):
     parameters = config.load(write_parameters(PAPER))
-    run = config.PlannedRun("mlp_1x512", "none", "random_crop+batch_size-32", 7)
+    run = config.RunName("mlp_1x512", "none", "random_crop+batch_size-32", 7)
     changed = parameters.of_run(run)
     assert (changed.train.seed, changed.train.batch_size, changed.regularizers.random_crop) == (7, 32, True)
     assert changed.regularizers.weight_decay is False
@@ -312,11 +312,11 @@ def test_a_variant_says_all_regularisers_whatever_the_parameters_have(write_para
     parameters = config.load(
         write_parameters({**PAPER, "regularizers.weight_decay": True, "regularizers.dropout": 0.5})
     )
-    plain = parameters.of_run(config.PlannedRun("mlp_1x512", "none", "plain", 0)).regularizers
-    cropped = parameters.of_run(config.PlannedRun("mlp_1x512", "none", "random_crop", 0)).regularizers
+    plain = parameters.of_run(config.RunName("mlp_1x512", "none", "plain", 0)).regularizers
+    cropped = parameters.of_run(config.RunName("mlp_1x512", "none", "random_crop", 0)).regularizers
     assert plain == config.Regularizers()
     assert cropped == config.Regularizers(random_crop=True)
-    assert parameters.of_run(config.PlannedRun("mlp_1x512")) == parameters
+    assert parameters.of_run(config.RunName("mlp_1x512")) == parameters
 
 
 @pytest.mark.parametrize(

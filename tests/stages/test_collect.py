@@ -6,8 +6,8 @@ from safetensors.numpy import save_file
 
 from rethinking.core import config
 from rethinking.core.arrays import fingerprint, save_arrays
-from rethinking.core.config import PlannedRun
 from rethinking.core.files import read_csv, read_json, read_sealed, seal, write_csv, write_json
+from rethinking.core.run_name import RunName
 from rethinking.training.recipe import description
 
 PARAMETERS = """
@@ -40,7 +40,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
     write_csv(folder / "steps.csv", [{"step": 1, "loss": 2.3}])
     save_file({"w": np.zeros(1)}, folder / "model.safetensors")
     root, (arch, *corruption, variant, number) = folder.parents[1], folder.name.split("-")
-    run = PlannedRun(arch, "-".join(corruption), variant, int(number))
+    run = RunName(arch, "-".join(corruption), variant, int(number))
     data = root / "sets" / run.corruption
     recipe = description(config.load(root / "params.yaml").of_run(run), arch)
     seal(folder, {"recipe": recipe, "data": fingerprint(read_sealed(data)) if data.exists() else ""})

@@ -125,7 +125,7 @@ def test_the_papers_pipeline_has_a_stage_for_every_run_of_its_grid(project_stage
     outs = {stage.option("--out") for stage in stages if stage.entry == "stages.train"}
     for dataset, pipeline in (("cifar10", "paper"), ("cifar100", "cifar100"), ("mnist", "mnist")):
         files = [ROOT / name for name in (PARAMS[0], "paper/params.yaml", f"paper/{dataset}.yaml")]
-        planned = {f"runs/{pipeline}/{run.name}" for run in config.load(*files).planned_runs()}
+        planned = {f"runs/{dataset}/{run.text}" for run in config.load(*files).planned_runs()}
         assert planned
         assert {out for out in outs if out and out.startswith(f"runs/{pipeline}/")} == planned
 
