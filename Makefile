@@ -47,6 +47,7 @@ reference: .venv/installed
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
+	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html
 
 mutants: .venv/installed
 	python -m tests.faults.mutants

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from rethinking.core.errors import run_stage
-from rethinking.figures.curves import learned_first, learning_curves, training_loss
+from rethinking.figures.curves import learning_curves, memorisation, training_loss
 from rethinking.figures.levels import test_error
 from rethinking.figures.style import save, style
 from rethinking.results.runs import load_runs
@@ -13,7 +13,7 @@ FIGURES = {
     "learning_curves": learning_curves,
     "training_loss": training_loss,
     "test_error": test_error,
-    "memorisation": learned_first,
+    "memorisation": memorisation,
 }
 
 

@@ -1,8 +1,8 @@
-"""What several machines have measured, together: metrics, claims, figures and the report.
+"""What several machines have measured as one folder of metrics, for claims, figures and report of it all.
 
 `python -m tools.combine reference/one/cifar10 reference/other/cifar10 --out both` writes both/metrics, whole or not at
-all, and from it plots and report.html. The runs of a grid are those of all folders; a run that stands in two, and the
-theory on a data set that does, are the later folder's.
+all. The runs of a grid are those of all folders; a run that stands in two, and the theory on a data set that does, are
+the later folder's.
 """
 
 import argparse
@@ -18,14 +18,13 @@ from rethinking.core.files import new_folder, read_mapping, write_json
 from rethinking.core.tables import write_table
 from rethinking.paper.names import GRIDS
 from rethinking.results.runs import by_run
-from tools.report import run_module
 
 # Stands in what this tool writes, so that it replaces nothing else.
 MARK = "combined.json"
 
 
 def main() -> None:
-    """Write the folder, say how many runs each grid has, and show the verdicts."""
+    """Write the folder and say how many runs each grid has."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="working copies or references, each with its metrics/")
     parser.add_argument("--out", type=Path, required=True)
@@ -45,16 +44,6 @@ def main() -> None:
         write_json(partial / "parameters.json", _united([folder / "parameters.json" for folder in sources]))
         write_json(partial / MARK, counts)
     print(f"{out}: {', '.join(f'{count} runs of {grid}' for grid, count in counts.items())}")
-    judge_and_draw(out, arguments.out / "plots", arguments.out / "report.html")
-
-
-def judge_and_draw(metrics: Path, plots: Path, page: Path) -> None:
-    """Claims, figures and report of a folder of metrics."""
-    print(run_module("stages.claims", "--metrics", metrics, "--out", metrics), end="")
-    run_module("stages.plot_paper", "--metrics", metrics, "--out", plots / "paper")
-    for theory in sorted((metrics / "theory").glob("*")):
-        run_module("stages.plot_theory", "--metrics", theory, "--out", plots / "theory" / theory.name)
-    print(run_module("stages.report", "--metrics", metrics, "--plots", plots, "--out", page), end="")
 
 
 def combine_grid(folders: Sequence[Path], out: Path) -> int:

@@ -1,6 +1,7 @@
 """Claims, figures and the report of whatever has run so far, without DVC, which would run the rest first.
 
-The commands are those of the stages of paper/dvc.yaml and theory/dvc.yaml that collect, judge and draw.
+Where no folder of metrics is named, that is first collected from the runs, by the commands of the stages of
+paper/dvc.yaml and theory/dvc.yaml that collect.
 """
 
 import argparse
@@ -12,20 +13,35 @@ from pathlib import Path
 from rethinking.core.errors import DataError, run_stage
 from rethinking.parallel.graph import quiet_repository
 
-STAGES = ("collect", "collect_theory", "count_parameters", "claims", "plot_theory", "plot_paper", "report")
+COLLECTORS = ("stages.collect", "stages.collect_theory", "stages.count_parameters")
 
 
 def main() -> None:
-    """Run the stages whose inputs are there; show the verdicts and where the page is."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    """Write claims, figures and the page; show the verdicts and where the page is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--metrics", type=Path, help="a folder of metrics that tools.combine wrote")
+    parser.add_argument("--plots", type=Path, default=Path("plots"))
+    parser.add_argument("--out", type=Path, default=Path("report.html"))
+    arguments = parser.parse_args()
+    if arguments.metrics is None:
+        collect()
+    metrics = arguments.metrics or Path("metrics")
+    print(run_module("stages.claims", "--metrics", metrics, "--out", metrics), end="")
+    run_module("stages.plot_paper", "--metrics", metrics, "--out", arguments.plots / "paper")
+    for theory in sorted((metrics / "theory").glob("*")):
+        run_module("stages.plot_theory", "--metrics", theory, "--out", arguments.plots / "theory" / theory.name)
+    pictures = ("--plots", arguments.plots, "--out", arguments.out)
+    print(run_module("stages.report", "--metrics", metrics, *pictures), end="")
+
+
+def collect() -> None:
+    """Collect what has run of the grids and of the theory."""
     with quiet_repository() as repo:
         commands = [shlex.split(stage.cmd)[2:] for stage in repo.index.stages if stage.cmd.startswith("python -m ")]
-    for name in STAGES:
-        for module, *arguments in commands:
-            inputs = [b for a, b in zip(arguments, arguments[1:], strict=False) if a in ("--runs", "--metrics")]
-            if module == f"stages.{name}" and all(Path(folder).exists() for folder in inputs):
-                said = run_module(module, *arguments)
-                print(said if name in ("claims", "report") else "", end="")
+    for module, *arguments in commands:
+        has_run = "--runs" not in arguments or Path(arguments[arguments.index("--runs") + 1]).exists()
+        if module in COLLECTORS and (has_run or module == "stages.collect"):  # which lists what has not run
+            run_module(module, *arguments)
 
 
 def run_module(module: str, *arguments: object) -> str:

@@ -1,7 +1,7 @@
 """Figures over the course of training: the paper's 1a and 2b, what is learned first, and two other data sets."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from rethinking.results.runs import PLAIN, Run, by_level, select
 
 # The paper's order of curves.
 CORRUPTIONS = ("none", "labels-1.0", "shuffled_pixels", "random_pixels", "gaussian")
+LEARNED_FIRST = ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512")
 LAST_THOUSAND_STEPS, LARGEST_LOSS = 25.0, 2.5
 
 
@@ -61,7 +62,7 @@ def figure_1a_architectures(runs: list[Run]) -> Figure:
     return finish(figure, "Training loss of the other architectures", shown, others=others)
 
 
-def _split(runs: list[Run], archs: tuple[str, ...]) -> tuple[list[str], str]:
+def _split(runs: list[Run], archs: Sequence[str]) -> tuple[list[str], str]:
     """The architectures that have run, or all where none has, and a line that names the others."""
     there = [arch for arch in archs if select(runs, arch)] or list(archs)
     others = [arch_name(arch) for arch in archs if arch not in there]
@@ -152,11 +153,10 @@ def _shade_best(axes: Axes, line: list[tuple[float, float]], colour: str, alpha:
         axes.fill_between(epochs, values, best, color=colour, alpha=alpha, linewidth=0)
 
 
-def learned_first(runs: list[Run]) -> Figure:
+def learned_first(runs: list[Run], asked_for: Sequence[str] = LEARNED_FIRST) -> Figure:
     """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half."""
-    partly = [run for run in runs if run.level is not None and 0 < run.level < 1]
-    known = ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512")
-    archs, others = _split(partly, tuple(dict.fromkeys([*known, *(run.arch for run in partly)])))
+    partly = [run for run in runs if run.level]
+    archs, others = _split(partly, asked_for)
     figure, grid = panels(len(archs), 2, (3.6, 2.4), sharey=True)
     shown = []
     for axes, arch in zip(grid, archs, strict=True):
@@ -190,6 +190,11 @@ def mnist(mnist_runs: list[Run], cifar_runs: list[Run]) -> Figure:
     groups = {(f"{label}, MNIST", colour): seeds for (label, colour), seeds in _grouped(mnist_runs).items()}
     accuracies(axes, groups | ({("Random labels, CIFAR-10", GREY): compared} if compared else {}))
     return finish(figure, "MNIST: MLP 1x512", [*mnist_runs, *compared])
+
+
+def memorisation(runs: list[Run]) -> Figure:
+    """What is learned first, of the architectures of a pipeline."""
+    return learned_first(runs, list(dict.fromkeys(run.arch for run in runs)))
 
 
 def learning_curves(runs: list[Run]) -> Figure:

@@ -233,7 +233,7 @@ def table(verdicts: list[dict[str, Any]]) -> str:
 
 def ours_as_text(verdict: Mapping[str, Any]) -> str:
     """Ours as a person reads it, with its interval over seeds; nothing where it was not run."""
-    if verdict["never_reached"]:
+    if verdict.get("never_reached"):
         return "never reached"
     if verdict["ours"] is None:
         return ""

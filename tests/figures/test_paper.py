@@ -134,7 +134,7 @@ def test_every_row_of_table_1_has_its_value_and_says_when_it_has_not_run(draw):
 def test_any_subset_of_the_runs_can_be_drawn(tmp_path, number):
     chosen = random.Random(number).sample(ALL_RUNS, number)
     endings = [{}, {"epochs_to_fit": None}, {"diverged": True}]
-    write_grid(tmp_path / "metrics/paper", [make_run(*r, **endings[i % 3]) for i, r in enumerate(chosen)])
+    write_grid(tmp_path / "metrics/cifar10", [make_run(*r, **endings[i % 3]) for i, r in enumerate(chosen)])
     grids = load_grids(tmp_path / "metrics")
     style()
     for figure in FIGURES.values():
@@ -171,11 +171,11 @@ def test_the_numbers_of_others_are_told_from_those_of_a_subset(draw):
 
 def test_the_stage_draws_every_figure_with_the_same_bytes_in_another_process(tmp_path, run_stage):
     names = ("inception", "none"), ("inception", "gaussian"), ("alexnet", "none")
-    write_grid(tmp_path / "metrics/paper", [make_run(*name, seed=seed) for name in names for seed in (0, 1)])
+    write_grid(tmp_path / "metrics/cifar10", [make_run(*name, seed=seed) for name in names for seed in (0, 1)])
     assert run_stage("plot_paper", "--out", "stage").returncode == 0
     files = sorted(path.name for path in (tmp_path / "stage").iterdir())
     assert files == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
-    runs = load_runs(tmp_path / "metrics/paper")
+    runs = load_runs(tmp_path / "metrics/cifar10")
     style()
     for name in ("figure_1a", "figure_1b", "figure_2b", "table_4"):
         save(FIGURES[name].draw(runs), tmp_path / "here" / name)
@@ -186,14 +186,14 @@ def test_the_stage_draws_every_figure_with_the_same_bytes_in_another_process(tmp
 def test_metrics_that_lack_a_key_are_named(tmp_path):
     run = make_run("alexnet", "none")
     del run[2]["epochs_to_fit"]
-    write_grid(tmp_path / "paper", [run])
-    with pytest.raises(DataError, match=r"summary.json: alexnet.none.plain.seed-0 has no 'epochs_to_fit'"):
+    write_grid(tmp_path / "cifar10", [run])
+    with pytest.raises(DataError, match=r"runs.csv has no 'epochs_to_fit'"):
         load_grids(tmp_path)
 
 
 def test_the_figures_marks_and_the_claims_have_the_same_numbers():
     claims = {claim.metric: claim.paper for claim in load_claims(ROOT / "paper/claims.yaml").claims}
     for row in TABLE_1:
-        path = f"paper/{row.arch}/{row.corruption}/{row.variant}"
+        path = f"cifar10/{row.arch}/{row.corruption}/{row.variant}"
         assert claims[f"{path}/train_accuracy"] == row.train
         assert claims[f"{path}/test_accuracy"] == row.test

@@ -1,6 +1,7 @@
 """The figure of kernels: what its panel of random patches shows, and when it is there."""
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -25,7 +26,7 @@ def lines():
             for name, own in results.items()
         }
         search = [{"features": name, "bandwidth": 0.4, "ridge": 0, "held_out_error": 0.4} for name in results]
-        figure = kernels(search, known)
+        figure = kernels(pd.DataFrame(search), known)
         return [{line.get_label(): line.get_xydata().tolist() for line in axes.lines} for axes in figure.axes]
 
     yield draw

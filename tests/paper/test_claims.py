@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from rethinking.core.errors import UsageError
-from rethinking.core.files import write_json
+from rethinking.core.tables import write_table
 from rethinking.paper.claims import load_claims
-from rethinking.paper.verdicts import Results, interval_of_mean, judge
+from rethinking.paper.verdicts import interval_of_mean, judge
+from rethinking.results.runs import row_of
+from tests.results.made import results_of
 
 CLAIMS = load_claims(Path(__file__).parents[2] / "paper/claims.yaml")
 BY_ID = {claim.id: claim for claim in CLAIMS.claims}
@@ -24,9 +26,14 @@ def run(test_accuracy, seed=0, arch="inception", **changes):
         "seed": seed,
         "train_accuracy": 1.0,
         "test_accuracy": test_accuracy,
+        "epochs": 64,
+        "steps": 25_024,
         "epochs_to_fit": 20,
         "steps_to_loss_0_1": 4000,
+        "fitted": True,
         "diverged": False,
+        "best_test_accuracy": test_accuracy,
+        **dict.fromkeys(("clean_subset_accuracy", "corrupted_subset_accuracy", "recovered_true_accuracy")),
     } | changes
 
 
@@ -43,16 +50,16 @@ def faithful():
     for index, name in enumerate(["none", "shuffled_pixels", "gaussian", "random_pixels", "labels-1.0"]):
         kept = paper["inception"].setdefault(name, {"plain": {"seed-0": run(0.5)}})
         kept["plain"]["seed-0"]["steps_to_loss_0_1"] = 4000 + 3000 * index
-    return {"paper": paper}
+    return {"cifar10": paper}
 
 
 def verdict(summaries, claim):
-    return judge(CLAIMS, BY_ID[claim], Results(summaries))
+    return judge(CLAIMS, BY_ID[claim], results_of(summaries))
 
 
 def tampered(arch, corruption, **changes):
     results = copy.deepcopy(faithful())
-    results["paper"][arch][corruption]["plain"]["seed-0"].update(changes)
+    results["cifar10"][arch][corruption]["plain"]["seed-0"].update(changes)
     return results
 
 
@@ -116,14 +123,14 @@ def test_a_run_that_ended_when_it_fitted_says_nothing_of_what_it_had_not_reached
 
 def test_two_that_never_reach_a_loss_are_in_no_order():
     results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None)
-    results["paper"]["inception"]["gaussian"]["plain"]["seed-0"]["steps_to_loss_0_1"] = None
+    results["cifar10"]["inception"]["gaussian"]["plain"]["seed-0"]["steps_to_loss_0_1"] = None
     assert verdict(results, "figure_1a_random_labels_last")["verdict"] == "differs"
 
 
 def test_times_to_fit_do_not_grow_from_one_that_never_fits_to_another():
     results = tampered("alexnet", "labels-1.0", epochs_to_fit=None)
     assert verdict(results, "figure_1b_alexnet_grows")["verdict"] == "reproduced"
-    results["paper"]["alexnet"]["labels-0.9"]["plain"]["seed-0"]["epochs_to_fit"] = None
+    results["cifar10"]["alexnet"]["labels-0.9"]["plain"]["seed-0"]["epochs_to_fit"] = None
     found = verdict(results, "figure_1b_alexnet_grows")
     assert (found["verdict"], found["never_reached"]) == ("differs", True)
 
@@ -133,7 +140,7 @@ def test_a_part_of_the_training_set_says_nothing_about_the_whole():
     assert verdict(results, "table_1_inception_plain_test")["verdict"] == "not run"
     # Nor is a run on a part compared with one on the whole, but runs on the same part are with each other.
     assert verdict(results, "figure_1a_true_labels_first")["verdict"] == "not run"
-    for corruption in results["paper"]["inception"].values():
+    for corruption in results["cifar10"]["inception"].values():
         corruption["plain"]["seed-0"]["train_size"] = 5000
     found = verdict(results, "figure_1a_true_labels_first")
     assert (found["verdict"], found["data"]) == ("reproduced", ["cifar10, 5,000 images"])
@@ -165,7 +172,7 @@ def test_the_whole_is_that_of_the_data_set_that_a_result_names(found, expected):
 
 def test_the_verdict_is_on_the_mean_and_several_seeds_give_an_interval():
     results = faithful()
-    seeds = results["paper"]["inception"]["none"]["plain"]
+    seeds = results["cifar10"]["inception"]["none"]["plain"]
     seeds |= {f"seed-{seed}": run(test, seed) for seed, test in ((1, 0.85), (2, 0.86))}
     found = verdict(results, "table_1_inception_plain_test")
     assert found["ours"] == pytest.approx((0.8575 + 0.85 + 0.86) / 3)
@@ -184,8 +191,8 @@ def test_the_interval_is_students():
 def test_gains_are_paired_by_seed():
     results = faithful()
     crops = {"seed-0": run(0.89), "seed-1": run(0.88, 1)}
-    results["paper"]["inception"]["none"]["plain"]["seed-1"] = run(0.8475, 1)
-    results["paper"]["inception"]["none"]["random_crop"] = crops
+    results["cifar10"]["inception"]["none"]["plain"]["seed-1"] = run(0.8475, 1)
+    results["cifar10"]["inception"]["none"]["random_crop"] = crops
     found = verdict(results, "gain_random_crop")
     assert found["ours"] == pytest.approx(0.0325)
     assert found["interval"] == pytest.approx([0.0325, 0.0325])
@@ -199,7 +206,7 @@ def test_every_claim_of_table_1_is_there():
 VALID = """
 tolerances: {close: {tolerance: 0.1, reason: as a test}}
 claims:
-- {id: a, statement: s, source: t, kind: value, metric: paper/a/b, paper: 1.0, tolerance: close}
+- {id: a, statement: s, source: t, kind: value, metric: cifar10/a/b, paper: 1.0, tolerance: close}
 """
 
 
@@ -209,7 +216,7 @@ claims:
         ("kind: value", "kind: valu", "claims.0.kind"),
         ("tolerance: close", "tolerance: near", "'near'; allowed: close"),
         (", paper: 1.0", "", "claim a: a value needs paper"),
-        ("metric: paper/a/b, ", "", "claim a: a value needs 1 metric"),
+        ("metric: cifar10/a/b, ", "", "claim a: a value needs 1 metric"),
         ("kind: value", "kind: bound", "claim a: a bound needs reason"),
         ("kind: value", "kind: bound, reason: r", "at_most or at_least"),
         ("kind: value", "kind: difference", "claim a: a difference needs 2 metrics"),
@@ -232,13 +239,19 @@ def test_a_tampered_metric_file_turns_the_stages_verdict(tmp_path, run_stage):
     (tmp_path / "claims.yaml").write_text(
         "tolerances: {chance: {tolerance: 0.012, reason: binomial}}\n"
         "claims:\n- {id: c, statement: Random labels test at chance, source: table 1, kind: value, "
-        "metric: paper/alexnet/labels-1.0/plain/test_accuracy, paper: 0.0986, tolerance: chance}\n"
+        "metric: cifar10/alexnet/labels-1.0/plain/test_accuracy, paper: 0.0986, tolerance: chance}\n"
     )
     for results, expected in (
         (faithful(), "1 reproduced"),
         (tampered("alexnet", "labels-1.0", test_accuracy=0.86), "1 differs"),
     ):
-        write_json(tmp_path / "metrics/paper/summary.json", results["paper"])
+        rows = [
+            row_of(run.name, run.metrics | {"corruption": {"kind": "none", "level": 0.0, "seed": 0}})
+            for run in results_of(results).grids["cifar10"]
+        ]
+        write_table(tmp_path / "metrics/cifar10/runs.csv", rows)
+        for name in ("curves", "steps"):
+            write_table(tmp_path / f"metrics/cifar10/{name}.csv", [{"run": row["run"], "x": 1} for row in rows])
         done = run_stage("claims", "--claims", claims, "--metrics", tmp_path / "metrics", "--out", tmp_path / "out")
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout

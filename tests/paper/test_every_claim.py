@@ -4,8 +4,9 @@ import pytest
 
 from rethinking.paper.claims import load_claims
 from rethinking.paper.names import DATASETS
-from rethinking.paper.verdicts import Results, judge
+from rethinking.paper.verdicts import judge
 from tests.conftest import ROOT
+from tests.results.made import results_of
 
 CLAIMS = load_claims(ROOT / "paper/claims.yaml")
 STEP = 0.1
@@ -20,11 +21,11 @@ def results(values, **changes):
         for key in keys:
             run = run.setdefault(key, {})
         if keys[0] != "parameters":
-            dataset = {"paper": "cifar10", "theory": keys[1]}.get(keys[0], keys[0])
+            dataset = {"theory": keys[1]}.get(keys[0], keys[0])
             run |= {"dataset": dataset, "train_size": DATASETS[dataset].train_size, "seed": 0}
         run |= changes
         run |= {"test_accuracy": 1 - value} if name == "test_error" else {name: value}
-    return Results(summaries)
+    return results_of(summaries)
 
 
 def paths(claim):

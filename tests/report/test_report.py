@@ -8,15 +8,17 @@ from ruamel.yaml import YAML
 
 from rethinking.core.config import Paper
 from rethinking.core.files import read_json, write_json
+from rethinking.core.run_name import RunName
 from rethinking.figures.paper import FIGURES, draw_all, load_grids
 from rethinking.paper.claims import load_claims
-from rethinking.paper.verdicts import Results, judge
+from rethinking.paper.text import as_text
+from rethinking.paper.verdicts import judge
 from rethinking.report.page import build_page
-from rethinking.report.rows import Links, Rows, as_text
+from rethinking.report.rows import Links, Rows
 from rethinking.report.theory import PICTURES, TREND
 from stages.report import targets
 from tests.conftest import ROOT
-from tests.results.made import claims, make_run, write_grid, write_metrics
+from tests.results.made import claims, make_run, results_of, write_grid, write_metrics
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -50,7 +52,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-TARGETS = {("paper", "inception-none-plain-0"): "paper/dvc.yaml:figure_1@inception-none-plain-0"}
+TARGETS = {("cifar10", RunName("inception", "none", "plain", 0)): "paper/dvc.yaml:figure_1@inception-none-plain-0"}
 
 
 def html_of(folder, targets=TARGETS):
@@ -106,7 +108,7 @@ def test_ids_are_unique_and_the_contents_lead_to_them(page):
 
 def test_every_other_link_is_a_relative_path_to_a_file_that_exists(page, results):
     outer = {a["href"] for a in page.all("a") if not a["href"].startswith("#")}
-    assert "metrics/mnist/summary.json" in outer
+    assert "metrics/mnist/runs.csv" in outer
     for href in outer:
         assert not href.startswith("/")
         assert (results / href).is_file(), href
@@ -148,12 +150,12 @@ def test_the_numbers_of_claims_are_written_for_people_and_linked(html):
     rows = rows_of_claims(html)
     expected = {
         "parameters_inception": ("1,649,402 1,649,402 reproduced", "metrics/parameters.json"),
-        "changed_0_5": ("45.00% 45.03% reproduced", "metrics/paper/audits.json"),
-        "table_1_inception_test": ("85.75% 85.12% 84.80% to 85.40% reproduced", "metrics/paper/summary.json"),
-        "table_1_alexnet_test": ("76.07% 70.11% differs", "metrics/paper/summary.json"),
-        "figure_1a_order": ("– smallest gap 1,600 reproduced", "metrics/paper/summary.json"),
-        "figure_1b_bound": ("at most 4 2.94 reproduced", "metrics/paper/summary.json"),
-        "mlp_fits": ("at most 100 never reached differs", "metrics/paper/summary.json"),
+        "changed_0_5": ("45.00% 45.03% reproduced", "metrics/cifar10/audits.json"),
+        "table_1_inception_test": ("85.75% 85.12% 84.80% to 85.40% reproduced", "metrics/cifar10/runs.csv"),
+        "table_1_alexnet_test": ("76.07% 70.11% differs", "metrics/cifar10/runs.csv"),
+        "figure_1a_order": ("– smallest gap 1,600 reproduced", "metrics/cifar10/runs.csv"),
+        "figure_1b_bound": ("at most 4 2.94 reproduced", "metrics/cifar10/runs.csv"),
+        "mlp_fits": ("at most 100 never reached differs", "metrics/cifar10/runs.csv"),
     }
     for identifier, (text, href) in expected.items():
         assert rows[identifier].text.endswith(text)
@@ -164,12 +166,15 @@ def test_the_numbers_of_claims_are_written_for_people_and_linked(html):
 
 def test_a_claim_shows_the_command_for_its_runs(results):
     names = [f"inception-{c}-plain-{s}" for c in ("none", "gaussian", "labels-1.0") for s in (0, 1)]
-    blocks = {("paper", n): f"paper/dvc.yaml:{'pixels' if 'gaussian' in n else 'figure_1'}@{n}" for n in names}
+    blocks = {
+        ("cifar10", RunName.parse(n)): f"paper/dvc.yaml:{'pixels' if 'gaussian' in n else 'figure_1'}@{n}"
+        for n in names
+    }
     rows = rows_of_claims(html_of(results, blocks))
     assert "dvc repro --glob 'paper/dvc.yaml:figure_1@inception-none-plain-*' " in rows["table_1_inception_test"].text
     of_both = "'paper/dvc.yaml:figure_1@inception-labels-1.0-plain-*' 'paper/dvc.yaml:figure_1@inception-none-plain-*' "
     assert f"dvc repro --glob {of_both}" in rows["figure_1b_bound"].text
-    three = [f"'{blocks['paper', name][:-1]}*'" for name in (names[0], names[2], names[4])]
+    three = [f"'{blocks['cifar10', RunName.parse(name)][:-1]}*'" for name in (names[0], names[2], names[4])]
     assert f"dvc repro --glob {' '.join(three)} " in rows["figure_1a_order"].text
     assert "dvc repro paper/dvc.yaml:parameters " in rows["parameters_inception"].text
     assert "dvc repro paper/dvc.yaml:corrupt@labels-0.5 " in rows["changed_0_5"].text
@@ -182,13 +187,13 @@ def test_the_command_of_every_claim_makes_what_the_claim_is_read_from_and_no_oth
     with Repo(str(ROOT)) as repo:
         every = [stage.addressing for stage in repo.index.stages]
     for claim in known.claims:
-        verdict = judge(known, claim, Results({}))
+        verdict = judge(known, claim, results_of({}))
         wanted = rows.claim(verdict)["command"].removeprefix("dvc repro ").removeprefix("--glob ").split()
         made = [[stage for stage in every if fnmatchcase(stage, target.strip("'"))] for target in wanted]
         assert all(made), claim.id
         names = {re.sub(r"-\d+$", "", stage.partition("@")[2]) for found in made for stage in found}
         trained = {name.split("-")[0] for name in names}
-        if re.match("(paper|cifar100|mnist)/(?!audits)", verdict["metric"][0]):
+        if re.match("(cifar10|cifar100|mnist)/(?!audits)", verdict["metric"][0]):
             assert trained == {path.split("/")[1] for path in verdict["metric"]}, claim.id
             assert names >= {"-".join(path.split("/")[1:4]) for path in verdict["metric"]}, claim.id
 
@@ -198,7 +203,7 @@ def test_text_from_metrics_is_escaped(tmp_path, results):
     bad[0]["statement"] = '<script>alert("1")</script>'
     write_json(tmp_path / "metrics/claims.json", bad)
     run = make_run("inception", "none", dataset='"><img src=x>')
-    write_grid(tmp_path / "metrics/paper", [run])
+    write_grid(tmp_path / "metrics/cifar10", [run])
     page = Page(html_of(tmp_path))
     assert not page.all("script")
     assert not page.all("img")
@@ -213,9 +218,9 @@ def test_rows_say_their_data_their_outcome_and_the_command(tmp_path):
         make_run("alexnet", "none", seed=0, dataset="cifar10"),
         make_run("alexnet", "none", seed=1, dataset="cifar10"),
     ]
-    write_grid(tmp_path / "metrics/paper", runs)
+    write_grid(tmp_path / "metrics/cifar10", runs)
     alexnet = [f"alexnet-none-plain-{seed}" for seed in (0, 1)]
-    stages = TARGETS | {("paper", name): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet}
+    stages = TARGETS | {("cifar10", RunName.parse(name)): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet}
     text = Page(html_of(tmp_path, stages)).text
     assert "JPEG copy of CIFAR-10, 5,000 training images only" in text
     assert "JPEG copy of CIFAR-10, in bf16" in text
@@ -227,11 +232,9 @@ def test_rows_say_their_data_their_outcome_and_the_command(tmp_path):
 
 def test_numbers_in_the_tables_are_those_of_the_metrics(tmp_path):
     run = make_run("mlp_3x512", "none", train_accuracy=0.99988, test_accuracy=0.5187)
-    write_grid(tmp_path / "metrics/paper", [run])
+    write_grid(tmp_path / "metrics/cifar10", [run])
     html = html_of(tmp_path)
-    assert re.search(
-        r'href="metrics/paper/summary.json" title="mlp_3x512.none.plain.seed-0.test_accuracy">51.87%<', html
-    )
+    assert re.search(r'href="metrics/cifar10/runs.csv" title="mlp_3x512-none-plain-0.test_accuracy">51.87%<', html)
     assert (
         "MLP 3x512: true labels, no regulariser dvc repro paper/dvc.yaml 100.00% 99.99% 52.39% 51.87%"
         in Page(html).text
@@ -350,12 +353,12 @@ def test_targets_name_the_block_of_every_run():
     corruptions = {"cifar10": ["none", "labels-0.5"], "mnist": ["none"]}
     grid = Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
     assert targets(grid) == {
-        ("paper", "alexnet-none-plain-0"): "paper/dvc.yaml:figure_1@alexnet-none-plain-0",
-        ("paper", "alexnet-none-plain-1"): "paper/dvc.yaml:figure_1@alexnet-none-plain-1",
-        ("paper", "alexnet-labels-0.5-plain-0"): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-0",
-        ("paper", "alexnet-labels-0.5-plain-1"): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-1",
-        ("mnist", "mlp_1x512-none-plain-0"): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-0",
-        ("mnist", "mlp_1x512-none-plain-1"): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-1",
+        ("cifar10", RunName.parse("alexnet-none-plain-0")): "paper/dvc.yaml:figure_1@alexnet-none-plain-0",
+        ("cifar10", RunName.parse("alexnet-none-plain-1")): "paper/dvc.yaml:figure_1@alexnet-none-plain-1",
+        ("cifar10", RunName.parse("alexnet-labels-0.5-plain-0")): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-0",
+        ("cifar10", RunName.parse("alexnet-labels-0.5-plain-1")): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-1",
+        ("mnist", RunName.parse("mlp_1x512-none-plain-0")): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-0",
+        ("mnist", RunName.parse("mlp_1x512-none-plain-1")): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-1",
     }
 
 

@@ -3,7 +3,12 @@
 import math
 from pathlib import Path
 
-from rethinking.core.files import write_csv, write_json
+from rethinking.core.files import write_json
+from rethinking.core.run_name import RunName
+from rethinking.core.tables import write_table
+from rethinking.paper.names import GRIDS
+from rethinking.paper.verdicts import Results
+from rethinking.results.runs import Run, row_of
 
 PARAMETERS = {
     "inception": 1_649_402,
@@ -98,16 +103,26 @@ def make_run(arch, corruption, variant="plain", seed=0, epochs=64, **changes):
 
 
 def write_grid(folder: Path, runs) -> None:
-    """Write summary.json, curves.csv and steps.csv of runs made by `make_run`."""
-    summary, curves, steps = {}, [], []
-    for name, (arch, corruption, variant), metrics, rows, windows in runs:
-        seeds = summary.setdefault(arch, {}).setdefault(corruption, {}).setdefault(variant, {})
-        seeds[f"seed-{metrics['seed']}"] = metrics
-        curves += [{"run": name, **row} for row in rows]
-        steps += [{"run": name, **row} for row in windows]
-    write_json(folder / "summary.json", summary)
-    write_csv(folder / "curves.csv", curves)
-    write_csv(folder / "steps.csv", steps)
+    """Write runs.csv, curves.csv and steps.csv of runs made by `make_run`."""
+    write_table(folder / "runs.csv", [row_of(RunName.parse(name), metrics) for name, _, metrics, *_ in runs])
+    for place, table in ((3, "curves"), (4, "steps")):
+        write_table(folder / f"{table}.csv", [{"run": made[0], **row} for made in runs for row in made[place]])
+
+
+def results_of(nested) -> Results:
+    """Results nested by grid, architecture, corruption, variant and, below `seed-N` or without seeds, metrics."""
+    grids, audits = {}, {}
+    for grid in GRIDS:
+        archs = dict(nested.get(grid, {}))
+        audits[grid] = archs.pop("audits", {})
+        grids[grid] = [
+            Run(RunName(arch, corruption, variant, run.get("seed")), run, None, None)
+            for arch, corruptions in archs.items()
+            for corruption, variants in corruptions.items()
+            for variant, metrics in variants.items()
+            for run in ([metrics] if "seed" in metrics else metrics.values())
+        ]
+    return Results(grids, audits, nested.get("theory", {}), nested.get("parameters", {}))
 
 
 def write_metrics(folder: Path, seeds=(0,)) -> None:
@@ -119,19 +134,19 @@ def write_metrics(folder: Path, seeds=(0,)) -> None:
         ("inception_nobn", "random_pixels", "plain"): {"diverged": True},
     }
     runs = [make_run(*run, seed=seed, **changes.get(run, {})) for run in ALL_RUNS for seed in seeds]
-    write_grid(folder / "paper", runs)
+    write_grid(folder / "cifar10", runs)
     cifar100 = [make_run(*run, seed=seed, dataset="cifar100") for run in CIFAR100_RUNS for seed in seeds]
     write_grid(folder / "cifar100", cifar100)
     mnist_sizes = {"dataset": "mnist", "train_size": 60_000}
     write_grid(folder / "mnist", [make_run(*run, seed=seed, **mnist_sizes) for run in MNIST_RUNS for seed in seeds])
     write_json(folder / "claims.json", claims())
     write_json(folder / "parameters.json", PARAMETERS)
-    write_json(folder / "paper/audits.json", {"labels-0.5": {"changed": 0.4503}})
+    write_json(folder / "cifar10/audits.json", {"labels-0.5": {"changed": 0.4503}})
 
 
 def claims():
     """Claims of several kinds, with every verdict."""
-    inception = "paper/inception/none/plain"
+    inception = "cifar10/inception/none/plain"
 
     def claim(identifier, statement, source, paper, ours, verdict, metric, **others):
         return {
@@ -154,19 +169,19 @@ def claims():
         claim("parameters_inception", "Inception has 1,649,402 parameters", "table 1, column # params", 1649402.0,
               1649402.0, "reproduced", "parameters/inception", tolerance=0, data=[]),
         claim("changed_0_5", "Level 0.5 changes 45% of the labels", "section 2.1", 0.45, 0.4503, "reproduced",
-              "paper/audits/labels-0.5/changed"),
+              "cifar10/audits/labels-0.5/changed"),
         claim("table_1_inception_test", "Inception reaches 85.75% on the test set", "table 1, row 4", 0.8575, 0.8512,
               "reproduced", f"{inception}/test_accuracy", interval=[0.848, 0.854]),
         claim("table_1_alexnet_test", "AlexNet reaches 76.07% on the test set", "table 1, row 12", 0.7607, 0.7011,
-              "differs", "paper/alexnet/none/plain/test_accuracy"),
+              "differs", "cifar10/alexnet/none/plain/test_accuracy"),
         claim("figure_1a_order", "True labels are fitted first <b>&", "figure 1a", None, 1600.0, "reproduced",
-              [f"{inception}/steps_to_loss_0_1", "paper/inception/gaussian/plain/steps_to_loss_0_1",
-               "paper/inception/labels-1.0/plain/steps_to_loss_0_1"], kind="ordering", tolerance=None),
+              [f"{inception}/steps_to_loss_0_1", "cifar10/inception/gaussian/plain/steps_to_loss_0_1",
+               "cifar10/inception/labels-1.0/plain/steps_to_loss_0_1"], kind="ordering", tolerance=None),
         claim("figure_1b_bound", "Random labels take at most 4 times as long", "figure 1b", "at most 4", 2.94,
-              "reproduced", ["paper/inception/labels-1.0/plain/epochs_to_fit", f"{inception}/epochs_to_fit"],
+              "reproduced", ["cifar10/inception/labels-1.0/plain/epochs_to_fit", f"{inception}/epochs_to_fit"],
               kind="ratio", tolerance=None),
         claim("mlp_fits", "MLP 1x512 fits random labels within 100 epochs", "table 1", "at most 100", None, "differs",
-              "paper/mlp_1x512/labels-1.0/plain/epochs_to_fit", kind="bound", never_reached=True),
+              "cifar10/mlp_1x512/labels-1.0/plain/epochs_to_fit", kind="bound", never_reached=True),
         claim("table_4_augmentation", "Augmentation does not stop the fit", "table 4, row 6", 0.9928, None, "not run",
-              "paper/inception/labels-1.0/augmentation/train_accuracy", data=[]),
+              "cifar10/inception/labels-1.0/augmentation/train_accuracy", data=[]),
     ]  # fmt: skip

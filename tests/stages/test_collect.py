@@ -6,8 +6,9 @@ from safetensors.numpy import save_file
 
 from rethinking.core import config
 from rethinking.core.arrays import fingerprint, save_arrays
-from rethinking.core.files import read_csv, read_json, read_sealed, seal, write_csv, write_json
+from rethinking.core.files import read_json, read_sealed, seal, write_json
 from rethinking.core.run_name import RunName
+from rethinking.core.tables import read_table, write_table
 from rethinking.training.recipe import description
 
 PARAMETERS = """
@@ -36,13 +37,12 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
         "diverged": False,
     }
     write_json(folder / "metrics.json", metrics)
-    write_csv(folder / "curves.csv", [{"epoch": 1, "train_accuracy": 0.5}, {"epoch": 2, "train_accuracy": 1.0}])
-    write_csv(folder / "steps.csv", [{"step": 1, "loss": 2.3}])
+    write_table(folder / "curves.csv", [{"epoch": 1, "train_accuracy": 0.5}, {"epoch": 2, "train_accuracy": 1.0}])
+    write_table(folder / "steps.csv", [{"step": 1, "loss": 2.3}])
     save_file({"w": np.zeros(1)}, folder / "model.safetensors")
-    root, (arch, *corruption, variant, number) = folder.parents[1], folder.name.split("-")
-    run = RunName(arch, "-".join(corruption), variant, int(number))
+    root, run = folder.parents[1], RunName.parse(folder.name)
     data = root / "sets" / run.corruption
-    recipe = description(config.load(root / "params.yaml").of_run(run), arch)
+    recipe = description(config.load(root / "params.yaml").of_run(run), run.arch)
     seal(folder, {"recipe": recipe, "data": fingerprint(read_sealed(data)) if data.exists() else ""})
 
 
@@ -69,17 +69,13 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     checkpoint.touch()
     done = run_stage("collect", *arguments)
     assert done.returncode == 0, done.stderr
-    summary = read_json(tmp_path / "out/summary.json")["mlp_1x512"]
-    assert summary["none"]["plain"]["seed-1"]["test_accuracy"] == 0.5
-    assert summary["none"]["plain"]["seed-1"]["precision"] == "float32"
-    assert set(summary) == {"none", "labels-0.5"}
-    assert set(summary["labels-0.5"]) == {"weight_decay"}
+    runs = read_table(tmp_path / "out/runs.csv")
+    assert list(runs["run"]) == ["mlp_1x512-labels-0.5-weight_decay-0", "mlp_1x512-none-plain-1"][::-1]
+    assert (runs["test_accuracy"][0], runs["precision"][0], runs["ended_when_fitted"][0]) == (0.5, "float32", False)
     audit = {"dataset": "mnist", "train_size": 2, "changed": 0.451}
     assert read_json(tmp_path / "out/audits.json") == {"labels-0.5": audit}
-    curves = read_csv(tmp_path / "out/curves.csv")
-    assert [row["run"] for row in curves] == ["mlp_1x512-none-plain-1"] * 2 + [
-        "mlp_1x512-labels-0.5-weight_decay-0"
-    ] * 2
+    curves = read_table(tmp_path / "out/curves.csv")
+    assert list(curves["run"]) == [name for name in runs["run"] for _ in range(2)]
     assert "mlp_1x512-none-plain-0" in done.stdout.partition("Not run:")[2]
     assert "mlp_1x512-none-plain-1" not in done.stdout.partition("Not run:")[2]
     assert not checkpoint.exists()
@@ -89,15 +85,15 @@ def test_a_run_that_ended_when_it_fitted_says_so(tmp_path, run_stage, arguments)
     (tmp_path / "params.yaml").write_text(PARAMETERS.replace("epochs: 2", "epochs: 3, stop_when_fitted: 0"))
     write_run(tmp_path / "runs/mlp_1x512-none-plain-0")
     assert run_stage("collect", *arguments).returncode == 0
-    assert read_json(tmp_path / "out/summary.json")["mlp_1x512"]["none"]["plain"]["seed-0"]["ended_when_fitted"]
+    assert list(read_table(tmp_path / "out/runs.csv")["ended_when_fitted"]) == [True]
 
 
 def test_nothing_run_yet_is_no_error(tmp_path, run_stage, arguments):
     (tmp_path / "runs").mkdir()
     done = run_stage("collect", *arguments)
     assert done.returncode == 0
-    assert done.stdout.endswith("\nNot run: 8 of 8 runs of mlp_1x512.\n")
-    assert read_json(tmp_path / "out/summary.json") == {}
+    assert done.stdout.endswith("Not run: 8 of 8 runs of mlp_1x512.\n")
+    assert read_table(tmp_path / "out/runs.csv").empty
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"kind": "labels", "level": 1.0}])
@@ -118,13 +114,13 @@ def test_a_run_of_an_older_recipe_or_data_set_is_left_out_and_said_so(tmp_path, 
     (tmp_path / "params.yaml").write_text(text)
     said = run_stage("collect", *arguments).stdout
     assert all(f"runs/mlp_1x512-{name}-0 was made from other parameters or data" in said for name in names)
-    assert read_json(tmp_path / "out/summary.json") == {}
+    assert read_table(tmp_path / "out/runs.csv").empty
 
     (tmp_path / "params.yaml").write_text(PARAMETERS)
     (tmp_path / "sets/labels-0.5").rename(tmp_path / "older")
     write_set(tmp_path / "sets/labels-0.5", 0.451, labels=(2, 1))
     assert run_stage("collect", *arguments).returncode == 0
-    assert set(read_json(tmp_path / "out/summary.json")["mlp_1x512"]) == {"none"}
+    assert set(read_table(tmp_path / "out/runs.csv")["kind"]) == {"none"}
 
 
 def test_a_damaged_run_is_refused(tmp_path, failure, arguments):

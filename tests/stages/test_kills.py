@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rethinking.core.files import read_csv
+from rethinking.core.tables import read_table
 from tests.stage_processes import StageProcess
 
 OUTPUTS = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv")
@@ -63,5 +63,5 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(undisturbed, tm
         assert time.monotonic() - asked < 5
         assert not Path("run").exists() or outputs(Path("run")) == outputs(whole / "run")
     assert training("run").wait() == 0
-    assert len(read_csv(Path("run/curves.csv"))) == 40
+    assert len(read_table(Path("run/curves.csv"))) == 40
     assert outputs(Path("run")) == outputs(whole / "run")

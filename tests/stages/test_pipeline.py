@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from rethinking.core import config, registry
-from rethinking.core.files import read_csv
+from rethinking.core.tables import read_table
 from rethinking.theory.common import config as config_theory
 from rethinking.training.checkpoint import checksum
 from rethinking.training.recipe import description
@@ -123,11 +123,11 @@ def test_both_pipelines_have_a_stage_for_every_architecture(resolved: list) -> N
 def test_the_papers_pipeline_has_a_stage_for_every_run_of_its_grid(project_stages: list[ResolvedStage]) -> None:
     stages = project_stages
     outs = {stage.option("--out") for stage in stages if stage.entry == "stages.train"}
-    for dataset, pipeline in (("cifar10", "paper"), ("cifar100", "cifar100"), ("mnist", "mnist")):
+    for dataset in ("cifar10", "cifar100", "mnist"):
         files = [ROOT / name for name in (PARAMS[0], "paper/params.yaml", f"paper/{dataset}.yaml")]
         planned = {f"runs/{dataset}/{run.text}" for run in config.load(*files).planned_runs()}
         assert planned
-        assert {out for out in outs if out and out.startswith(f"runs/{pipeline}/")} == planned
+        assert {out for out in outs if out and out.startswith(f"runs/{dataset}/")} == planned
 
 
 def test_every_file_that_a_stage_imports_or_loads_by_name_is_a_declared_dependency(resolved: list) -> None:
@@ -642,6 +642,6 @@ def test_an_experiment_killed_in_its_temporary_copy_continues_from_its_checkpoin
     copy.dvc(*experiment)
     (commit,) = (ref for ref in copy.git("for-each-ref", "--format=%(refname)", "refs/exps").split() if "again" in ref)
     (copy.folder / "curves.csv").write_text(copy.git("show", f"{commit}:metrics/headline/curves.csv"))
-    curves = read_csv(copy.folder / "curves.csv")
-    assert [row["epoch"] for row in curves] == list(range(1, MLP_EPOCHS + 1))
-    assert curves[0]["minibatch_loss"] == 123.0
+    curves = read_table(copy.folder / "curves.csv")
+    assert list(curves["epoch"]) == list(range(1, MLP_EPOCHS + 1))
+    assert curves["minibatch_loss"][0] == 123.0

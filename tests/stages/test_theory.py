@@ -7,7 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from rethinking.core.arrays import save_arrays
-from rethinking.core.files import read_csv, read_json
+from rethinking.core.files import read_json
+from rethinking.core.tables import read_table
 from rethinking.sources import digits
 from tests.conftest import ROOT
 
@@ -122,7 +123,7 @@ def test_the_test_set_does_not_change_what_is_chosen(run, tmp_path):
     first, second = (json.loads((tmp_path / out / "result.json").read_text()) for out in ("first", "second"))
     assert first[0]["test_error"] != second[0]["test_error"]
     assert first[0]["bandwidth"] == second[0]["bandwidth"]
-    assert read_csv(tmp_path / "first/search.csv") == read_csv(tmp_path / "second/search.csv")
+    assert read_table(tmp_path / "first/search.csv").equals(read_table(tmp_path / "second/search.csv"))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,18 @@
 """The reproduction check passes what differs as seeds do, and fails tampered metrics, another seed and other data."""
 
-import copy
 import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rethinking.core import config
 from rethinking.core.arrays import save_arrays
 from rethinking.core.files import read_json, write_json
+from rethinking.core.run_name import RunName
 from rethinking.results.comparison import data_differences, differences, notes, tolerances
-from rethinking.results.summary import runs_of
+from rethinking.results.runs import read_runs, row_of
 from tests.stage_processes import ROOT, StageProcess
 
 
@@ -39,13 +40,16 @@ def run(seed, test_accuracy, **changes):
     } | changes
 
 
-def reference():
-    seeds = {f"seed-{seed}": run(seed, test) for seed, test in enumerate((0.90, 0.92, 0.94))}
-    return {"alexnet": {"none": seeds}}
+def table(*runs, name="alexnet-none"):
+    return pd.DataFrame([row_of(RunName.parse(name), each) for each in runs])
+
+
+def reference(**changes):
+    return table(*(run(seed, test, **changes) for seed, test in enumerate((0.90, 0.92, 0.94))))
 
 
 def fresh(**changes):
-    return {"alexnet": {"none": {"seed-0": run(0, 0.90) | changes}}}
+    return table(run(0, 0.90) | changes)
 
 
 def test_the_same_results_agree():
@@ -67,7 +71,6 @@ def test_the_tolerance_is_the_spread_over_seeds():
         {"epochs_to_fit": None},
         {"epochs_to_fit": 5},
         {"steps_to_loss_0_01": 30},
-        {"seed": 1},
         {"epochs": 6},
         {"parameters": 11},
         {"diverged": True},
@@ -78,7 +81,7 @@ def test_a_tampered_metric_is_named(change):
     found = differences(fresh(**change), reference())
     assert len(found) == 1
     assert next(iter(change)) in found[0]
-    assert "alexnet/none/seed-0" in found[0]
+    assert "alexnet-none, seed 0" in found[0]
 
 
 def test_a_threshold_passed_at_the_end_of_a_run_is_not_told_from_one_never_passed():
@@ -86,20 +89,18 @@ def test_a_threshold_passed_at_the_end_of_a_run_is_not_told_from_one_never_passe
 
 
 def test_what_the_reference_cannot_judge_is_said_and_the_rest_compared():
-    other = {"wrn_28_1": {"none": {"seed-0": run(0, 0.9)}}}
-    said = "wrn_28_1/none/seed-0: not in the reference, so not compared"
-    assert notes(fresh() | other, reference()) == [said]
-    assert differences(fresh() | other, reference()) == []
-    assert len(differences(fresh(train_accuracy=0.5) | other, reference())) == 1
+    other = table(run(0, 0.9), name="wrn_28_1-none")
+    both = pd.concat([fresh(), other])
+    assert notes(both, reference()) == ["wrn_28_1-none, seed 0: not in the reference, so not compared"]
+    assert differences(both, reference()) == []
+    assert len(differences(pd.concat([fresh(train_accuracy=0.5), other]), reference())) == 1
     with pytest.raises(ValueError, match="none of these runs"):
         differences(other, reference())
 
 
 def test_another_arithmetic_is_said_and_compared_all_the_same():
-    known = reference()
-    for metrics in known["alexnet"]["none"].values():
-        metrics["precision"] = "bf16"
-    assert notes(fresh(precision="float32"), known) == ["alexnet/none/seed-0: in float32, the reference in bf16"]
+    known = reference(precision="bf16")
+    assert notes(fresh(precision="float32"), known) == ["alexnet-none, seed 0: in float32, the reference in bf16"]
     assert differences(fresh(precision="float32"), known) == []
     assert len(differences(fresh(precision="float32", train_accuracy=0.5), known)) == 1
     assert notes(fresh(precision="bf16"), known) == []
@@ -148,7 +149,7 @@ def check(tmp_path, run_stage, demo_data):
         summary = read_json(ROOT / "demo/metrics/summary.json")
         change(summary)
         write_json(tmp_path / "summary.json", summary)
-        done = run_stage("tools.check", "--summary", "summary.json", "--data", "data", "--reference", DEMO)
+        done = run_stage("tools.check", "--runs", "summary.json", "--data", "data", "--reference", DEMO)
         return done.returncode, done.stdout + done.stderr
 
     return checked
@@ -166,7 +167,7 @@ def test_the_check_fails_where_a_run_did_not_fit(check):
 
     code, said = check(tamper)
     assert code == 1
-    assert "alexnet/labels-1.0/seed-0: train_accuracy is 0.98" in said
+    assert "alexnet-labels-1.0, seed 0: train_accuracy is 0.98" in said
 
 
 def test_the_check_fails_where_random_labels_generalise(check):
@@ -176,12 +177,14 @@ def test_the_check_fails_where_random_labels_generalise(check):
     assert check(tamper)[0] == 1
 
 
-def test_the_check_fails_on_another_seed(check):
+def test_the_check_fails_where_the_reference_has_no_such_seed(check):
     def reseed(summary):
-        for _, metrics in runs_of(summary):
-            metrics["seed"] = 1
+        for corruptions in summary.values():
+            for seeds in corruptions.values():
+                seeds["seed-0"]["seed"] = 7
 
-    assert check(reseed)[0] == 1
+    code, said = check(reseed)
+    assert (code, "it has none of these runs" in said) == (1, True)
 
 
 def test_the_check_fails_on_one_flipped_byte_of_an_array(check, tmp_path):
@@ -201,27 +204,26 @@ def test_the_check_fails_on_data_of_another_seed(check, tmp_path):
 
 
 def test_the_reference_has_several_seeds_of_every_run_of_the_demo():
-    summary = read_json(DEMO / "summary.json")
-    paths = [path for path, _ in runs_of(summary)]
-    demo = [path for path, _ in runs_of(read_json(ROOT / "demo/metrics/summary.json"))]
-    assert all(path.replace("seed-0", f"seed-{seed}") in paths for path in demo for seed in (0, 1, 2))
+    seeds = read_runs(DEMO / "runs.csv").groupby("run")["seed"].agg(set)
+    assert all(seeds[name] == {0, 1, 2} for name in read_runs(ROOT / "demo/metrics/summary.json")["run"])
 
 
 def test_the_record_of_two_seeds_checks_itself(tmp_path, run_stage):
     write_set(tmp_path / "data/a", 12)
     for seed in (0, 1):
-        write_json(tmp_path / f"{seed}.json", {"alexnet": {"none": {f"seed-{seed}": run(seed, 0.9 + seed / 50)}}})
-    record = ("--summary", "0.json", "1.json", "--data", "data", "--reference", "kept", "--record")
-    assert run_stage("tools.check", *record).returncode == 0
+        metrics = run(seed, 0.9 + seed / 50, fitted=True)
+        write_json(tmp_path / f"{seed}.json", {"alexnet": {"none": {f"seed-{seed}": metrics}}})
+    record = ("--runs", "0.json", "1.json", "--data", "data", "--out", "kept")
+    assert run_stage("tools.record_reference", *record).returncode == 0
     assert json.loads((tmp_path / "kept/environment.json").read_text())["packages"]["torch"]
-    arguments = ("--data", "data", "--reference", "kept")
-    assert run_stage("tools.check", "--summary", "1.json", *arguments).returncode == 0
+    arguments = ("--runs", "1.json", "--data", "data", "--reference", "kept")
+    assert run_stage("tools.check", *arguments).returncode == 0
     write_set(tmp_path / "data/a", 13)
-    assert run_stage("tools.check", "--summary", "1.json", *arguments).returncode == 1
+    assert run_stage("tools.check", *arguments).returncode == 1
 
 
 def test_a_missing_reference_is_one_sentence(tmp_path, failure):
     write_set(tmp_path / "data/a", 12)
-    write_json(tmp_path / "s.json", copy.deepcopy(fresh()))
-    code, message = failure("tools.check", "--summary", "s.json", "--data", "data", "--reference", "absent")
-    assert (code, "absent/summary.json" in message) == (1, True)
+    write_json(tmp_path / "s.json", {"alexnet": run(0, 0.9, fitted=True)})
+    code, message = failure("tools.check", "--runs", "s.json", "--data", "data", "--reference", "absent")
+    assert (code, "absent/runs.csv" in message) == (1, True)

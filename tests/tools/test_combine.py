@@ -9,26 +9,28 @@ from tests.results.made import make_run, write_grid
 
 
 def write_machine(folder, *runs):
-    write_grid(folder / "metrics/paper", runs)
+    write_grid(folder / "metrics/cifar10", runs)
 
 
 def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts(tmp_path, run_stage):
     write_machine(tmp_path / "a", make_run("inception", "none", epochs=20), make_run("alexnet", "none"))
     write_machine(tmp_path / "b", make_run("inception", "none", epochs=30), make_run("inception", "none", seed=1))
-    write_json(tmp_path / "a/metrics/paper/audits.json", {"none": {"ok": True}, "labels-1.0": {"changed": 0.9}})
-    write_json(tmp_path / "b/metrics/paper/audits.json", {"labels-1.0": {"changed": 0.91}})
+    write_json(tmp_path / "a/metrics/cifar10/audits.json", {"none": {"ok": True}, "labels-1.0": {"changed": 0.9}})
+    write_json(tmp_path / "b/metrics/cifar10/audits.json", {"labels-1.0": {"changed": 0.91}})
     write_json(tmp_path / "a/metrics/theory/mnist/summary.json", {"kernel": {}})
     done = run_stage("tools.combine", "a", "b", "--out", "both")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "both/metrics: 3 runs of paper, 0 runs of cifar100, 0 runs of mnist\n"
-    found = {run.name: run for run in load_grids(tmp_path / "both/metrics")["paper"]}
+    assert done.stdout == "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist\n"
+    found = {run.name.text: run for run in load_grids(tmp_path / "both/metrics")["cifar10"]}
     assert sorted(found) == ["alexnet-none-plain-0", "inception-none-plain-0", "inception-none-plain-1"]
     apart = {
-        run.name: run for name in ("a", "b") for run in load_grids(tmp_path / name / "metrics")["paper"]
+        run.name.text: run for name in ("a", "b") for run in load_grids(tmp_path / name / "metrics")["cifar10"]
     }  # the later ones replace the earlier ones
-    assert found == apart
+    for name, run in found.items():
+        assert run.metrics == apart[name].metrics
+        assert run.epochs["train_loss"].tolist() == pytest.approx(apart[name].epochs["train_loss"].tolist())
     assert len(found["inception-none-plain-0"].epochs) == 30
-    audits = read_json(tmp_path / "both/metrics/paper/audits.json")
+    audits = read_json(tmp_path / "both/metrics/cifar10/audits.json")
     assert audits == {"none": {"ok": True}, "labels-1.0": {"changed": 0.91}}
     assert read_json(tmp_path / "both/metrics/theory/mnist/summary.json") == {"kernel": {}}
 
@@ -36,9 +38,9 @@ def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts
 def test_one_alone_is_itself(tmp_path, run_stage):
     reference = ROOT / "reference/2-core-amx/cifar10-jpeg"
     assert run_stage("tools.combine", reference, "--out", "copy").returncode == 0
-    for name in ("summary.json", "audits.json", "curves.csv", "steps.csv"):
-        assert (tmp_path / "copy/metrics/paper" / name).read_bytes() == (
-            reference / "metrics/paper" / name
+    for name in ("runs.csv", "audits.json", "curves.csv", "steps.csv"):
+        assert (tmp_path / "copy/metrics/cifar10" / name).read_bytes() == (
+            reference / "metrics/cifar10" / name
         ).read_bytes(), name
 
 
@@ -54,11 +56,11 @@ def test_a_folder_without_metrics_is_named_and_nothing_written(tmp_path, run_sta
 def test_nothing_but_an_earlier_combination_is_replaced(tmp_path, run_stage, out):
     for name in ("a", "b"):
         write_machine(tmp_path / name, make_run("alexnet", "none"))
-    before = (tmp_path / out / "metrics/paper/summary.json").read_bytes()
+    before = (tmp_path / out / "metrics/cifar10/runs.csv").read_bytes()
     done = run_stage("tools.combine", "a", "--out", out)
     expected = f"error: --out: {out}/metrics holds something else than a combination; give another folder\n"
     assert (done.returncode, done.stderr) == (2, expected)
-    assert (tmp_path / out / "metrics/paper/summary.json").read_bytes() == before
+    assert (tmp_path / out / "metrics/cifar10/runs.csv").read_bytes() == before
     assert [run_stage("tools.combine", "a", "b", "--out", "both").returncode for _ in range(2)] == [0, 0]
 
 
@@ -77,11 +79,11 @@ def test_the_theory_on_a_data_set_is_the_later_folders_whole(tmp_path, run_stage
 @pytest.mark.parametrize(
     ("file", "text", "part"),
     [
-        ("paper/summary.json", "{", "a/metrics/paper/summary.json cannot be read"),
-        ("paper/summary.json", "[]", "a/metrics/paper/summary.json holds list; expected a mapping"),
-        ("paper/summary.json", '{"alexnet": 3}', "a/metrics/paper/summary.json is no summary of runs"),
-        ("paper/curves.csv", "epoch\n1\n", "a/metrics/paper/curves.csv has no column 'run'"),
-        ("paper/audits.json", "[]", "a/metrics/paper/audits.json holds list"),
+        ("cifar10/runs.csv", "", "a/metrics/cifar10/runs.csv is no table"),
+        ("cifar10/runs.csv", "a,b\n1,2\n1,2,3\n", "a/metrics/cifar10/runs.csv is no table"),
+        ("cifar10/runs.csv", "arch\nalexnet\n", "a/metrics/cifar10/runs.csv has no column 'run'"),
+        ("cifar10/curves.csv", "epoch\n1\n", "a/metrics/cifar10/curves.csv has no column 'run'"),
+        ("cifar10/audits.json", "[]", "a/metrics/cifar10/audits.json holds list"),
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_written(tmp_path, run_stage, file, text, part):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rethinking.core.arrays import save_arrays
-from rethinking.core.files import read_csv, read_json, write_json, write_text
+from rethinking.core.files import read_json, write_json, write_text
+from rethinking.core.tables import read_table, records, write_table
 from tests.conftest import ROOT
 from tests.results.made import write_metrics
 
@@ -39,18 +40,18 @@ def grid(tmp_path):
     return tmp_path
 
 
-CHECK = ("--summary", "metrics/paper/summary.json", "--data", "data/cifar10", "--reference", "kept")
+CHECK = ("--runs", "metrics/cifar10/runs.csv", "--data", "data/cifar10", "--reference", "kept")
 
 
 def test_a_reference_checks_what_it_was_recorded_from_and_fails_other_metrics_and_data(grid, run_stage):
     assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
     assert list(read_json(grid / "kept/data.json")) == ["data/cifar10", "data/cifar100", "data/mnist"]  # no headline
     assert run_stage("tools.check", *CHECK).returncode == 0
-    summary = read_json(grid / "metrics/paper/summary.json")
-    summary["mlp_1x512"]["none"]["plain"]["seed-1"]["train_accuracy"] = 0.5
-    write_json(grid / "metrics/paper/summary.json", summary)
+    runs = read_table(grid / "metrics/cifar10/runs.csv")
+    runs.loc[runs["run"] == "mlp_1x512-none-plain-1", "train_accuracy"] = 0.5
+    write_table(grid / "metrics/cifar10/runs.csv", runs)
     done = run_stage("tools.check", *CHECK)
-    assert (done.returncode, "mlp_1x512/none/plain/seed-1: train_accuracy is 0.5" in done.stdout) == (1, True)
+    assert (done.returncode, "mlp_1x512-none-plain, seed 1: train_accuracy is 0.5" in done.stdout) == (1, True)
     write_set(grid / "data/cifar10", [1, 0])
     assert "train_labels.npy: its bytes are not the reference's" in run_stage("tools.check", *CHECK).stdout
 
@@ -76,7 +77,7 @@ def test_a_reference_says_with_what_on_what_and_how_long(grid, run_stage):
     assert environment["packages"]["torch"]
     assert environment["cores"] >= 1
     assert environment["device"]
-    assert read_csv(grid / "kept/times.csv") == [  # without z, which is not in the lock
+    assert records(read_table(grid / "kept/times.csv")) == [  # without z, which is not in the lock
         {"stage": f"paper/dvc.yaml:{name}", "seconds": 5, "threads": 2} for name in ("a", "b")
     ]
     for name in ("params.yaml", "paper/params.yaml", "paper/mnist.yaml", "paper/dvc.lock"):
@@ -85,7 +86,7 @@ def test_a_reference_says_with_what_on_what_and_how_long(grid, run_stage):
 
 
 def test_a_grid_that_has_not_run_is_left_out_and_nothing_at_all_is_refused(grid, run_stage, failure):
-    write_json(grid / "metrics/mnist/summary.json", {})
+    write_table(grid / "metrics/mnist/runs.csv", read_table(grid / "metrics/mnist/runs.csv")[:0])
     write_json(grid / "metrics/theory/mnist/summary.json", {"kernel": {}})
     write_json(grid / "metrics/theory/cifar10/summary.json", {"expressivity": {"dataset": "cifar10"}})
     write_set(grid / "data/theory/cifar10", [0, 1])
@@ -93,8 +94,8 @@ def test_a_grid_that_has_not_run_is_left_out_and_nothing_at_all_is_refused(grid,
     write_text(grid / "theory/dvc.lock", "stages: {}")
     assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
     assert sorted(path.name for path in (grid / "kept/metrics").iterdir() if path.is_dir()) == [
+        "cifar10",
         "cifar100",
-        "paper",
         "theory",
     ]
     assert [path.name for path in (grid / "kept/metrics/theory").iterdir()] == ["cifar10"]
