@@ -44,7 +44,8 @@ reference: .venv/installed
 	python -m tools.record_reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
 
 # What the references show together; later ones count where two have a run.
-REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted
+REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
+	reference/2-core-zen5/cifar10-jpeg-until-fitted
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html

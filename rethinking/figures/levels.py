@@ -24,7 +24,7 @@ from rethinking.figures.marks import (
 from rethinking.figures.style import ARCHS, BLUE, GREEN, GREY, ORANGE, YELLOW
 from rethinking.paper.names import arch_name
 from rethinking.paper.published import LARGEST_SLOWDOWN, TABLE_1
-from rethinking.results.runs import PLAIN, Run, by_level, select
+from rethinking.results.runs import PLAIN, Run, by_level, has_final_test, select
 
 IN_FIGURE_1 = ("inception", "alexnet", "mlp_1x512")
 ALL = tuple(arch for arch in ARCHS if arch != "inception_nobn")
@@ -150,7 +150,9 @@ def _draw_errors(axes: Axes, entry: Entry, dashed: bool = False) -> None:
     """Test error in percent against level."""
     label, colour, marker, members = entry
     points = [
-        (run.level or 0.0, 100 * (1 - run.metrics["test_accuracy"]), run, run.metrics["fitted"]) for run in members
+        (run.level or 0.0, 100 * (1 - run.metrics["test_accuracy"]), run, run.metrics["fitted"])
+        for run in members
+        if has_final_test(run.metrics)
     ]
     line = "--" if dashed else "-"
     draw_means(axes, [(x, y) for x, y, *_ in points], colour, linestyle=line)

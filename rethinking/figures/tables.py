@@ -11,7 +11,7 @@ from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_points, explain_ma
 from rethinking.figures.style import ARCHS, GREY
 from rethinking.paper.names import VARIANTS, arch_name
 from rethinking.paper.published import TABLE_1, TABLE_4, Row
-from rethinking.results.runs import Run, select
+from rethinking.results.runs import Run, has_final_test, select
 
 
 def table_1(runs: list[Run]) -> Figure:
@@ -44,6 +44,8 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[R
             axes.plot([100 * paper], [height], **PAPER, label=PAPER_LABEL)
         else:
             _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
+        if part == "test":
+            seeds = [run for run in seeds if has_final_test(run.metrics)]
         if not seeds:
             _in_words(axes, height, "not run", 0.16, "left")
         colour, marker = ARCHS[row.arch]

@@ -17,7 +17,7 @@ from rethinking.core.tables import markdown
 from rethinking.paper.claims import Claim, Claims, Tolerance
 from rethinking.paper.names import is_whole
 from rethinking.paper.text import as_text
-from rethinking.results.runs import Run, select
+from rethinking.results.runs import Run, has_final_test, select
 
 VERDICTS = ("reproduced", "differs", "not run")
 # What ours is where it is not the metric itself, by the kind of the claim.
@@ -57,13 +57,18 @@ class Results(NamedTuple):
             for key in keys:
                 nested = nested.get(key, {})
             runs = [nested]
-        if any(run.get("ended_when_fitted") and run.get(name, 0) is None for run in runs):
-            return None  # ended before all its epochs, the run cannot tell late from never
+        if any(run.get("ended_when_fitted") and not _says_when_fitted(run, name) for run in runs):
+            return None
         if name == "test_error" and all("test_accuracy" in run for run in runs):
             runs = [run | {name: 1 - run["test_accuracy"]} for run in runs]
         if not runs or not all(name in run for run in runs):
             return None
         return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
+
+
+def _says_when_fitted(run: Mapping[str, Any], name: str) -> bool:
+    """Whether a run that ended as soon as it fitted says anything of a metric: it cannot tell late from never."""
+    return has_final_test(run) if name in ("test_accuracy", "test_error") else run.get(name, 0) is not None
 
 
 class Judgement(NamedTuple):

@@ -15,7 +15,7 @@ from rethinking.paper.names import DATASETS, VARIANTS, arch_name, data_of
 from rethinking.paper.published import Row
 from rethinking.paper.text import as_text, words
 from rethinking.paper.verdicts import is_share, ours_as_text
-from rethinking.results.runs import Run, select
+from rethinking.results.runs import Run, has_final_test, select
 
 DASH = "–"
 WHOLE_GRID = "paper/dvc.yaml"
@@ -122,7 +122,8 @@ class Rows:
         """What a row shows of runs that differ in their seed alone."""
 
         def number(key: str) -> Number:
-            values = [run.metrics[key] for run in seeds if run.metrics[key] is not None]
+            shown = seeds if key != "test_accuracy" else [run for run in seeds if has_final_test(run.metrics)]
+            values = [run.metrics[key] for run in shown if run.metrics[key] is not None]
             where = ", ".join(f"{run.name.text}.{key}" for run in seeds)
             return (
                 Number(*_mean_and_spread(values), self.links.to(f"{grid}/runs.csv"), where) if values else Number(DASH)

@@ -66,6 +66,15 @@ class Run:
         return "fitted" if self.metrics["fitted"] else "not fitted"
 
 
+def has_final_test(metrics: Mapping[str, Any]) -> bool:
+    """Whether a run's test accuracy is one to compare.
+
+    It belongs to the end of the schedule, when the learning rate has fallen, which a run that ended as soon as it
+    fitted did not reach. Where every label is random it is at chance at any time.
+    """
+    return not metrics.get("ended_when_fitted") or (metrics["kind"] == "labels" and metrics["level"] == 1)
+
+
 def row_of(run: RunName, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """A run's metrics.json as a row of the table of runs, flat."""
     row: dict[str, Any] = {"run": run.text}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rethinking.core.errors import UsageError
+from rethinking.core.run_name import kind_and_level
 from rethinking.core.tables import write_table
 from rethinking.paper.claims import load_claims
 from rethinking.paper.verdicts import interval_of_mean, judge
@@ -119,6 +120,17 @@ def test_a_run_that_ended_when_it_fitted_says_nothing_of_what_it_had_not_reached
     assert verdict(results, "table_1_inception_random_labels_train")["verdict"] == "reproduced"
     results = tampered("inception", "labels-1.0", steps_to_loss_0_1=None)
     assert verdict(results, "figure_1a_labels_fits")["verdict"] == "differs"
+
+
+@pytest.mark.parametrize(("corruption", "verdict_on_test"), [("none", "not run"), ("labels-1.0", "reproduced")])
+def test_a_run_that_ended_when_it_fitted_says_nothing_of_the_test_accuracy_but_at_chance(corruption, verdict_on_test):
+    kind, level = kind_and_level(corruption)
+    claim = {"none": "table_1_inception_plain", "labels-1.0": "table_1_inception_random_labels"}[corruption]
+    results = tampered("inception", corruption, ended_when_fitted=True, kind=kind, level=level)
+    assert verdict(results, f"{claim}_test")["verdict"] == verdict_on_test
+    assert verdict(results, f"{claim}_train")["verdict"] == "reproduced"
+    figure = {"none": "figure_1c_inception_start", "labels-1.0": "figure_1c_inception_end"}[corruption]
+    assert verdict(results, figure)["verdict"] == verdict_on_test
 
 
 def test_two_that_never_reach_a_loss_are_in_no_order():
