@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rethinking.sources.common.cifar import official_archive, read_cifar
+from rethinking.sources.common.cifar import read_cifar
 from rethinking.sources.common.raw import RawData
 
 
@@ -10,4 +10,4 @@ def read(source: str, downloads: Path) -> RawData:
     """Read CIFAR-10 from `official`, its archive or extracted folder, or image files. Raises DataError."""
     from torchvision.datasets import CIFAR10
 
-    return read_cifar(official_archive("cifar10", 10, "labels", CIFAR10), source, downloads)
+    return read_cifar("cifar10", 10, CIFAR10, source, downloads)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rethinking.sources.common.cifar import official_archive, read_cifar
+from rethinking.sources.common.cifar import read_cifar
 from rethinking.sources.common.raw import RawData
 
 
@@ -10,4 +10,4 @@ def read(source: str, downloads: Path) -> RawData:
     """Read CIFAR-100 from `official`, its archive or extracted folder, or image files. Raises DataError."""
     from torchvision.datasets import CIFAR100
 
-    return read_cifar(official_archive("cifar100", 100, "fine_labels", CIFAR100), source, downloads)
+    return read_cifar("cifar100", 100, CIFAR100, source, downloads)

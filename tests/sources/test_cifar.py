@@ -1,8 +1,10 @@
 """CIFAR's official archives, by small fakes of their exact form: nothing is unpickled before its MD5 matched."""
 
+import gzip
 import hashlib
 import os
 import pickle
+import stat
 
 import numpy as np
 import pytest
@@ -71,12 +73,17 @@ def test_the_official_layout_is_read(monkeypatch, tmp_path, dataset, write):
         assert np.array_equal(found.transpose(0, 3, 1, 2), red_green_blue)
 
 
-def test_a_verified_download_is_used_without_a_network(monkeypatch, tmp_path, files):
-    path = write_tar(tmp_path / CIFAR10.filename, files)
-    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(path.read_bytes()).hexdigest())
-    data = cifar10.read("official", tmp_path)
-    assert data.source_path == path
+def test_the_official_archive_is_downloaded_once_and_not_left_unpacked(monkeypatch, tmp_path, files, web):
+    folder, address = web
+    archive = write_tar(folder / CIFAR10.filename, files)
+    monkeypatch.setattr(CIFAR10, "url", f"{address}/{CIFAR10.filename}")
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    data = cifar10.read("official", tmp_path / "downloads")
     assert data.source_kind == "official archive"
+    archive.unlink()
+    again = cifar10.read("official", tmp_path / "downloads")
+    assert np.array_equal(data.train_images, again.train_images)
+    assert list((tmp_path / "downloads").iterdir()) == [again.source_path]
 
 
 class MakesAFolder:
@@ -87,26 +94,50 @@ class MakesAFolder:
         return os.mkdir, (self.path,)
 
 
-@pytest.mark.parametrize("write", [write_tar, write_folder])
-def test_a_member_of_another_md5_is_refused_before_unpickling(tmp_path, files, write):
-    trace = tmp_path / "trace"
-    hostile = pickle.dumps(MakesAFolder(str(trace)))
-    path = write(tmp_path / "official", {**files, BATCH: hostile})
-    with pytest.raises(DataError, match=rf"'{BATCH}' .* has MD5 {hashlib.md5(hostile).hexdigest()}; the official"):
+@pytest.fixture
+def hostile(tmp_path):
+    """The pickle of code that makes the folder `trace`; none of the tests may leave one."""
+    pickled = pickle.dumps(MakesAFolder(str(tmp_path / "trace")))
+    yield pickled
+    assert not (tmp_path / "trace").exists()
+    pickle.loads(pickled)
+    assert (tmp_path / "trace").exists(), "the pickle of this test is harmless"
+
+
+@pytest.mark.parametrize("write", [write_tar, write_zip, write_folder])
+@pytest.mark.parametrize("name", [BATCH, "cifar-10-batches-py/test_batch", "cifar-10-batches-py/batches.meta"])
+def test_a_file_of_another_md5_is_refused_before_unpickling(tmp_path, files, hostile, write, name):
+    path = write(tmp_path / "official", {**files, name: hostile})
+    with pytest.raises(DataError, match=rf"'{name}' in .* has MD5 {hashlib.md5(hostile).hexdigest()}; the official"):
         cifar10.read(str(path), tmp_path)
-    assert not trace.exists()
 
 
-def test_a_member_of_the_right_md5_that_runs_code_is_refused(monkeypatch, tmp_path, files):
-    trace = tmp_path / "trace"
-    hostile = pickle.dumps(MakesAFolder(str(trace)))
-    files[BATCH] = hostile
-    publish(monkeypatch, CIFAR10, files)
-    with pytest.raises(DataError, match="mkdir is not allowed"):
-        cifar10.read(str(write_tar(tmp_path / "official", files)), tmp_path)
-    assert not trace.exists()
-    pickle.loads(hostile)
-    assert trace.exists(), "the pickle of this test is harmless"
+def test_a_packed_file_of_another_md5_is_refused_before_unpickling(tmp_path, files, hostile):
+    path = write_tar(tmp_path / "official", {**files, f"{BATCH}.gz": gzip.compress(hostile)})
+    with pytest.raises(DataError, match=rf"'{BATCH}\.gz' .* has MD5 {hashlib.md5(hostile).hexdigest()} unpacked"):
+        cifar10.read(str(path), tmp_path)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_file_of_an_official_name_is_refused_wherever_it_stands(tmp_path, files, hostile, first):
+    second = {"data_batch_3": hostile}
+    path = write_tar(tmp_path / "official", {**second, **files} if first else {**files, **second})
+    with pytest.raises(DataError, match="'data_batch_3' in .* has MD5"):
+        cifar10.read(str(path), tmp_path)
+
+
+def test_a_folder_that_changes_after_the_check_is_not_read_again(monkeypatch, tmp_path, files, hostile):
+    folder, check, modes = write_folder(tmp_path / "official", files), CIFAR10._check_integrity, set()
+
+    def check_then_swap(dataset):
+        intact = check(dataset)
+        modes.add(stat.S_IMODE(os.stat(dataset.root).st_mode))
+        write_folder(folder, dict.fromkeys(files, hostile))
+        return intact
+
+    monkeypatch.setattr(CIFAR10, "_check_integrity", check_then_swap)
+    assert len(cifar10.read(str(folder), tmp_path).train_labels) == 5 * PER_FILE
+    assert modes == {0o700}, "another user could change what torchvision checks and then unpickles"
 
 
 def test_a_missing_member_is_named(tmp_path, files):
@@ -124,7 +155,7 @@ def test_an_archive_cut_short_is_refused(tmp_path, files, share):
 
 def test_an_archive_of_something_else_is_refused(tmp_path):
     path = write_tar(tmp_path / "else.tar", {"notes.txt": b"nothing to see"})
-    with pytest.raises(DataError, match=r"holds neither cifar-10-python\.tar\.gz's files nor train/<class>"):
+    with pytest.raises(DataError, match="holds neither the official files of cifar10 nor train/<class>"):
         cifar10.read(str(path), tmp_path)
 
 

@@ -1,6 +1,7 @@
 """`python -m stages.fetch` and `stages.corrupt` as DVC runs them: whole, or one sentence and nothing left behind."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -87,6 +88,17 @@ def test_a_full_disk_leaves_the_data_set_before_alone(raw, fetch_parameters, fai
     assert code == 1
     assert contents(raw) == before
     assert list(raw.parent.iterdir()) == [raw]
+
+
+def test_a_full_disk_leaves_nothing_of_unpacked_official_files(tmp_path, real_data, write_parameters, failure):
+    parameters = write_parameters({"dataset": {"name": "mnist", "source": str(real_data("mnist"))}})
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    options = {"environment": environment, "max_file_bytes": 2**18}
+    code, message = failure("fetch", "--params", parameters, "--out", "out/raw", **options)
+    assert (code, "t10k-images-idx3-ubyte" in message, "is the disk full?" in message) == (1, True, True)
+    assert not [path for path in (tmp_path / "temporary").rglob("*") if path.is_file()]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", ["labels", "random_pixels"])
