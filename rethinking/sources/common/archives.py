@@ -1,6 +1,6 @@
-"""The files of a folder, a tar or a zip, read one by one without unpacking anything to disk.
+"""The files of a folder, a tar or a zip, read into memory one by one.
 
-An archive is a stranger's: links, devices, absolute paths, paths with `..` and oversized members are refused.
+An archive may come from a stranger: links, devices, absolute paths, paths with `..` and oversized members are refused.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAE
 MAX_FILES = 4_000_000
 MAX_FILE_BYTES = 256 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**30
-# No archive of images unpacks to a hundred times its size; beyond what is harmless, one that does is hostile.
+# No archive of images unpacks to a hundred times its size: one that does is hostile, unless it is small.
 MAX_EXPANSION = 100
 HARMLESS_BYTES = 64 * 2**20
-MEMBER_BYTES = 4096  # what a member counts besides its content: reading its header takes as long
+MEMBER_BYTES = 4096  # added to each member's size, as millions of empty members take long to read, too
 MAX_HEADER_BYTES = 2**20
 
 
@@ -35,19 +35,19 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
         raise DataError(
             f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or folder"
         )
-    total, most = 0, MAX_TOTAL_BYTES
+    total, max_bytes = 0, MAX_TOTAL_BYTES
     if source.is_file():
-        most = min(most, max(HARMLESS_BYTES, MAX_EXPANSION * source.stat().st_size))
+        max_bytes = min(max_bytes, max(HARMLESS_BYTES, MAX_EXPANSION * source.stat().st_size))
     try:
-        for number, (name, size, content) in enumerate(_open(source), start=1):
+        for number, (name, size, read) in enumerate(_members(source), start=1):
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name:
                 raise DataError(f"dataset.source: '{source}' holds the unsafe path '{name}'; nothing was unpacked")
             total += MEMBER_BYTES + size
-            if number > MAX_FILES or size > MAX_FILE_BYTES or total > most:
+            if number > MAX_FILES or size > MAX_FILE_BYTES or total > max_bytes:
                 raise DataError(f"dataset.source: '{source}' is larger than a data set can be, at member '{name}'")
-            if content is not None:
-                yield name, content()
+            if read is not None:
+                yield name, read()
     except DAMAGE as error:
         raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
     except OSError as error:
@@ -63,8 +63,8 @@ def fingerprint(source: Path) -> str:
     return sha256_of([(name, hashlib.sha256(content).hexdigest()) for name, content in read_files(source)])
 
 
-def _open(source: Path) -> Iterator[tuple]:
-    """(name, size, function that reads the bytes, None for a folder) of every member."""
+def _members(source: Path) -> Iterator[tuple]:
+    """(name, size, function that reads the bytes) of every member; for a folder, None is in place of the function."""
     if source.is_dir():
         for path in sorted(path for path in source.rglob("*") if path.is_file()):
             yield path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes
@@ -75,7 +75,7 @@ def _open(source: Path) -> Iterator[tuple]:
     else:
         with tarfile.open(source, tarinfo=_Member) as archive:
             for member in archive:
-                archive.members.clear()  # type: ignore[attr-defined]  # which would keep the headers of millions
+                archive.members.clear()  # type: ignore[attr-defined]  # where tarfile keeps every header
                 if member.issym() or member.islnk() or not (member.isfile() or member.isdir()):
                     raise DataError(
                         f"dataset.source: '{source}' holds '{member.name}', a link or device; only plain files are read"

@@ -14,7 +14,7 @@ class RawData:
     """Images (N, H, W, C) uint8, labels (N,) int64 and where they came from.
 
     `name` says which bytes they are: `cifar10` is the official archive, `cifar10-jpeg` a copy as JPEG files.
-    `source_path` is the archive or folder they were read from, None for embedded data.
+    `source_path` is the archive or folder that they were read from, None for embedded data.
     """
 
     train_images: np.ndarray
@@ -27,9 +27,9 @@ class RawData:
     source_path: Path | None = None
 
     def subset(self, train_size: int | None, test_size: int | None, seed: int) -> "RawData":
-        """Keep so many images of each split, equally many of each class, in their original order.
+        """Return `train_size` and `test_size` images in their original order, as many of each class; None keeps all.
 
-        Raises UsageError where a class has too few.
+        Raises UsageError where a class has too few images.
         """
         train = self._balanced(
             self.train_labels, train_size, generator(seed, Stream.TRAIN_SUBSET), "dataset.train_size"
