@@ -48,7 +48,8 @@ REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jp
 	reference/2-core-zen5/cifar10-jpeg-until-fitted
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
-	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html
+	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
+	--results docs/results.md
 
 mutants: .venv/installed
 	python -m tests.faults.mutants

@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 
 from rethinking.core.errors import DataError, run_stage
+from rethinking.core.files import read_json, write_text
 from rethinking.parallel.graph import quiet_repository
+from rethinking.report.results import results_page
+from rethinking.results.runs import load_runs
 
 COLLECTORS = ("stages.collect", "stages.collect_theory", "stages.count_parameters")
 
@@ -22,6 +25,7 @@ def main() -> None:
     parser.add_argument("--metrics", type=Path, help="a folder of metrics that tools.combine wrote")
     parser.add_argument("--plots", type=Path, default=Path("plots"))
     parser.add_argument("--out", type=Path, default=Path("report.html"))
+    parser.add_argument("--results", type=Path, help="also the tables of results as Markdown, as in docs/results.md")
     arguments = parser.parse_args()
     if arguments.metrics is None:
         collect()
@@ -32,6 +36,8 @@ def main() -> None:
         run_module("stages.plot_theory", "--metrics", theory, "--out", arguments.plots / "theory" / theory.name)
     pictures = ("--plots", arguments.plots, "--out", arguments.out)
     print(run_module("stages.report", "--metrics", metrics, *pictures), end="")
+    if arguments.results:
+        write_text(arguments.results, results_page(load_runs(metrics / "cifar10"), read_json(metrics / "claims.json")))
 
 
 def collect() -> None:

@@ -1,0 +1,61 @@
+"""The committed results as Markdown: docs/results.md, whose first table the README quotes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from rethinking.core.tables import markdown
+from rethinking.paper.names import arch_name, data_note
+from rethinking.paper.published import TABLE_1
+from rethinking.paper.verdicts import table
+from rethinking.results.runs import PLAIN, Run, has_final_test, select
+
+TEXT = """# Results
+
+Written by `make combined` from the references named in the Makefile; [reference/](../reference/README.md) says on what
+they were measured. {data}.
+
+## Networks without regularisation
+
+Rows of the paper's table 1. A dash stands for the test accuracy of a run that was ended as soon as it fitted: the paper's
+belongs to the end of the schedule.
+
+{networks}
+## Every claim
+
+The paper's number, ours as the mean over seeds with its 95% interval where there are several, and the verdict by the
+tolerance in [paper/claims.yaml](../paper/claims.yaml). A *smallest gap* or *rise* belongs to a claim about an order.
+
+{claims}"""
+
+
+def results_page(runs: Sequence[Run], verdicts: list[dict[str, Any]]) -> str:
+    """The page of the grid's runs on CIFAR-10 and of all verdicts."""
+    networks = markdown(networks_table(runs), text_columns=2)
+    return TEXT.format(data=data_note(runs).replace("\n", " "), networks=networks, claims=table(verdicts))
+
+
+def networks_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Train and test accuracy of the paper's networks on true and on random labels, ours beside the paper's."""
+    rows = []
+    for row in TABLE_1:
+        if row.variant == PLAIN:
+            seeds = select(runs, row.arch, row.corruption)
+            final = [run for run in seeds if has_final_test(run.metrics)]
+            rows.append(
+                {
+                    "network": arch_name(row.arch),
+                    "labels": "random" if row.corruption == "labels-1.0" else "true",
+                    "paper, train": f"{row.train:.2%}",
+                    "ours, train": _mean(seeds, "train_accuracy", "not run"),
+                    "paper, test": f"{row.test:.2%}",
+                    "ours, test": _mean(final, "test_accuracy", "–" if seeds else "not run"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _mean(runs: Sequence[Run], key: str, nothing: str) -> str:
+    values = [run.metrics[key] for run in runs]
+    return f"{sum(values) / len(values):.2%}" if values else nothing
