@@ -1,7 +1,8 @@
 """The report: one self-contained HTML page of claims, figures, tables and runs, from what has run so far.
 
-The page needs no network and no script. Every number links to the metrics file it is from, and every row shows the
-command that makes it again. The layout is report.html.j2; this module prepares what it shows.
+The page needs no network and no script; one of its own filters the claims. Every number links to the metrics file it is
+from, and every row shows the command that makes it again. The layout is report.html.j2; this module prepares what it
+shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,8 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
     grids = load_grids(metrics)
     linked = Links(metrics, out.parent)
     rows = Rows(grids, linked, targets)
-    claims = read_json(metrics / "claims.json") if (metrics / "claims.json").exists() else []
+    verdicts = read_json(metrics / "claims.json") if (metrics / "claims.json").exists() else []
+    claims = [rows.claim(verdict) for verdict in verdicts]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -43,7 +45,8 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
     return environment.get_template("report.html.j2").render(
         verdicts={verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS},
         claims_file=linked.to("claims.json"),
-        claims=[(caption, [rows.claim(claim) for claim in group]) for caption, group in _by_verdict(claims)],
+        networks=list(dict.fromkeys(network for claim in claims for network in claim["networks"])),
+        claims=_by_verdict(claims),
         provenance=[row for grid in GRIDS for row in _provenance(grid, grids[grid])],
         figures=[_figure(name, plots / "paper", grids, linked) for name in FIGURES],
         table_1=[rows.published(row) for row in TABLE_1],

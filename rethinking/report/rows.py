@@ -88,6 +88,7 @@ class Rows:
             if measured
             else Number(DASH),
             "tolerance": as_text(claim.get("tolerance"), share or bool(claim.get("relative"))),
+            "networks": list(dict.fromkeys(_network(path) for path in paths)),
             "badge": claim["verdict"].replace(" ", "-"),
             "command": claim.get("command") or self._command_of(paths),
         }
@@ -172,6 +173,12 @@ def command_for(targets: Sequence[str]) -> str:
     if len(runs) < len(targets):
         return "dvc repro --glob " + " ".join(f"'{run}-*'" for run in runs)
     return f"dvc repro {' '.join(targets)}"
+
+
+def _network(path: str) -> str:
+    """The network that a metric such as `cifar10/inception/none/plain/epochs_to_fit` is of, or `theory`, or `data`."""
+    first, second = path.split("/")[:2]
+    return "theory" if first == "theory" else "data" if second == "audits" else arch_name(second)
 
 
 def _setting(run: Run) -> str:
