@@ -189,6 +189,7 @@ class ResolvedStage:
     command: list[str]
     deps: list[str]
     params: dict[str, list[str]]  # file: keys; none for a whole file
+    cached: list[str]  # the outputs that DVC keeps in its cache
 
     @property
     def entry(self) -> str:
@@ -229,6 +230,7 @@ def resolved_stages(copy: Copy) -> list[ResolvedStage]:
                 command=shlex.split(stage.cmd),
                 deps=[relative(dep.fs_path) for dep in stage.deps if not isinstance(dep, ParamsDependency)],
                 params={relative(dep.fs_path): dep.params for dep in stage.deps if isinstance(dep, ParamsDependency)},
+                cached=[relative(out.fs_path) for out in stage.outs if out.use_cache],
             )
             for stage in repo.index.stages
         ]

@@ -18,8 +18,8 @@ they were measured. {data}.
 
 ## Networks without regularisation
 
-Rows of the paper's table 1. A dash stands for the test accuracy of a run that was ended as soon as it fitted: the paper's
-belongs to the end of the schedule.
+Rows of the paper's table 1. A dash stands for the test accuracy of a run that was ended as soon as it fitted: that of
+the paper belongs to the end of the schedule.
 
 {networks}
 ## Every claim

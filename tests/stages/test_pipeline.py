@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from rethinking.core import config, registry
+from rethinking.core.files import sha256
 from rethinking.core.tables import read_table
 from rethinking.theory.common import config as config_theory
 from rethinking.training.checkpoint import checksum
@@ -161,6 +162,28 @@ def test_no_training_stage_depends_on_the_file_of_another_architecture(resolved:
     for stage in trainings:
         files = {f"rethinking/models/{arch}.py" for arch in registry.names("models")}
         assert {file for file in files if stage.declares(file)} == {f"rethinking/models/{stage.option('--arch')}.py"}
+
+
+def test_git_ignores_every_output_that_dvc_caches(project_stages: list[ResolvedStage], project: Copy) -> None:
+    cached = {out for stage in project_stages for out in stage.cached}
+    assert {out.split("/")[0] for out in cached} == {"data", "runs", "report.html"}
+    assert set(project.git("check-ignore", *cached).splitlines()) == cached
+
+
+def test_dvc_add_keeps_data_of_ones_own_beside_what_the_stages_write(project: Copy, folder: Path) -> None:
+    copy = project.duplicate(folder / "own_data")
+    (copy.folder / "data/mine").mkdir()
+    (copy.folder / "data/mine/labels.csv").write_text("1\n")
+    copy.dvc("add", "data/mine")
+    assert set(copy.git("ls-files", "data").splitlines()) == {"data/.gitignore", "data/README.md", "data/mine.dvc"}
+
+
+def test_a_clone_where_git_writes_crlf_has_the_same_bytes(project: Copy, folder: Path) -> None:
+    project.git("clone", "--quiet", "--config", "core.autocrlf=true", str(project.folder), str(folder / "crlf"))
+    clone = Copy(folder / "crlf")
+    assert clone.git("status", "--porcelain") == ""
+    names = clone.git("ls-files").splitlines()
+    assert [name for name in names if sha256(clone.folder / name) != sha256(project.folder / name)] == []
 
 
 def test_every_declared_parameter_is_in_its_file(resolved: list) -> None:
@@ -408,7 +431,9 @@ def test_the_outputs_that_git_keeps_are_tracked_and_the_others_are_not(clones: C
     tracked = set(clones.whole.git("ls-files").splitlines())
     assert set(clones.whole.hashes("metrics/headline", "plots/headline")) <= tracked
     assert "metrics/headline/summary.json" in tracked
-    assert not {name for name in tracked if name.startswith(("data/", "runs/", "checkpoints/", "live/"))}
+    assert [name for name in tracked if name.startswith(("data/", "runs/", "checkpoints/", "live/"))] == [
+        "data/README.md"
+    ]
 
 
 def test_evaluating_again_writes_the_same_bytes(copy: Copy) -> None:
