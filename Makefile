@@ -37,6 +37,7 @@ check: .venv/installed
 
 # Of the paper's grid: what has run here against another machine's results, and a reference of what has run here.
 check-paper: .venv/installed
+	python -m tools.remeasure
 	python -m tools.check --runs metrics/cifar10/runs.csv --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
 	--reference reference/$(or $(NAME),2-core-amx/cifar10-jpeg)
 

@@ -1,0 +1,34 @@
+"""Measure every run of the paper's grid that is here again, from its weights: they must give what the run recorded.
+
+The headline and the demo do so in their stage `evaluate`; the grid's `collect` takes the runs' own numbers.
+"""
+
+import argparse
+from pathlib import Path
+
+from rethinking.core import config
+from rethinking.core.arrays import open_dataset
+from rethinking.core.errors import run_stage
+from rethinking.paper.names import GRIDS
+from rethinking.training.device import select_device
+from stages.evaluate import measure
+
+
+def main() -> None:
+    """Raise DataError at the first run whose weights give other accuracies; say how many there are."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    count = 0
+    for grid in GRIDS:
+        parameters = config.load(Path("params.yaml"), Path("paper/params.yaml"), Path(f"paper/{grid}.yaml"))
+        device = select_device(parameters.train.device, parameters.train.deterministic)
+        for run in parameters.planned_runs():
+            folder = Path("runs", grid, run.text)
+            if folder.exists():
+                data = open_dataset(Path("data/corrupted", grid, run.corruption or ""), Path("data", grid))
+                measure(parameters.of_run(run), run, folder, data, device)
+                count += 1
+    print(f"{count} runs measured again from their weights")
+
+
+if __name__ == "__main__":
+    run_stage(main)
