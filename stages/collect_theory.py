@@ -6,7 +6,7 @@ from typing import Any
 
 from rethinking.core.errors import run_stage
 from rethinking.core.files import read_csv, read_json, read_sealed, write_csv, write_json
-from rethinking.theory.common import config as config_theory
+from rethinking.theory.common.config import load_theory
 
 TABLES = {"expressivity": ["conditioning"], "minimum_norm": ["distances", "interpolants", "random_signs"]}
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    kernels = config_theory.load_theory(arguments.params).kernel
+    kernels = load_theory(arguments.params).kernel
 
     summary: dict[str, Any] = {}
     tables: dict[str, list[dict[str, Any]]] = {"search": []}

@@ -125,6 +125,14 @@ def test_the_test_set_does_not_change_what_is_chosen(run, tmp_path):
     assert read_csv(tmp_path / "first/search.csv") == read_csv(tmp_path / "second/search.csv")
 
 
+def test_a_theory_is_validated_together_with_a_file_that_replaces_some_of_its_keys(run_stage, parameters, failure):
+    parameters().with_name("size.yaml").write_text("dataset: {train_size: 300}\n")
+    files = ("--params", "theory.yaml", "size.yaml", "--out", "valid.txt")
+    assert run_stage("validate", *files).returncode == 0
+    parameters({("theory", "seed"): -1})
+    assert failure("validate", *files)[1].endswith("(theory.yaml, size.yaml)")
+
+
 @pytest.mark.parametrize(
     ("stage", "more", "changes", "words"),
     [
