@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rethinking.core import config
-from rethinking.core.arrays import fingerprint
+from rethinking.core.arrays import dataset_fingerprint
 from rethinking.core.config import Parameters, PlannedRun
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_csv, read_json, read_sealed, sha256_of, write_csv, write_json, write_text
@@ -80,7 +80,9 @@ def is_current(parameters: Parameters, run: PlannedRun, meta: dict[str, Any], se
     """Whether a run was made with the recipe that the parameters say now, on the data that lie there now."""
     recipe = description(parameters.of_run(run), run.arch)
     data = sets.get(run.corruption or "")
-    return sha256_of(meta["recipe"]) == sha256_of(recipe) and (data is None or meta["data"] == fingerprint(data))
+    return sha256_of(meta["recipe"]) == sha256_of(recipe) and (
+        data is None or meta["data"] == dataset_fingerprint(data)
+    )
 
 
 def require_planned(parameters: Parameters, run: PlannedRun, metrics: dict[str, Any], folder: Path) -> None:

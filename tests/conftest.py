@@ -14,7 +14,10 @@ from tests.stage_processes import ROOT, StageProcess
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The files that take longest, which begin first, so that none is left when the others are done.
-LONGEST = ("test_pipeline", "test_sharing", "test_run", "test_kills", "theory/test_stages", "faults/test_torture")
+LONGEST = (
+    *("stages/test_pipeline", "tools/test_sharing", "tools/test_run", "stages/test_kills", "stages/test_theory"),
+    "faults/test_torture",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -33,7 +33,7 @@ class Units:
 
 
 def random_direction(dimension: int, generator: np.random.Generator) -> np.ndarray:
-    """A direction (d,) float64 of length one, uniform on the sphere: distinct points project apart almost surely."""
+    """A direction (d,) float64, uniform on the unit sphere: distinct points have distinct projections almost surely."""
     direction = generator.standard_normal(dimension)
     return direction / np.linalg.norm(direction)
 
@@ -53,10 +53,10 @@ def two_layer_units(projections: np.ndarray, targets: np.ndarray) -> Units:
 
 
 def deep_units(projections: np.ndarray, targets: np.ndarray, layers: int) -> list[Units]:
-    """The same function in so many hidden layers, each with an n/k share of the points.
+    """The same function in k hidden layers, each with n/k of the points.
 
-    One unit more per layer brings the slope back to zero at the layer's last point, so that the layers before stay
-    constant where a layer works: their sum never leaves the range of the targets. Raises DataError as above.
+    One unit more in each layer brings its slope back to zero at its last point. Beyond it the layer is constant,
+    so that the sum of layers never leaves the range of the targets. Raises DataError as two_layer_units does.
     """
     ordered, thresholds, slopes = _interpolate(projections, targets)
     parts = np.array_split(np.arange(len(ordered)), layers)
@@ -109,9 +109,9 @@ class TwoLayerNetwork(nn.Module):
 
 
 class DeepNetwork(nn.Module):
-    """Several hidden layers; layer k holds max(z - b_j, 0) of its own interval and hands on z and the value so far.
+    """Several hidden layers: each adds the units max(z - b_j, 0) of its own interval, and passes on z and the value.
 
-    Handing on takes three units with fixed weights: max(z, 0), where z is counted from the first threshold, and
+    To pass them on takes three units with fixed weights: max(z, 0), where z is counted from the first threshold, and
     max(v, 0), max(-v, 0) of the value v.
     """
 
@@ -135,7 +135,7 @@ class DeepNetwork(nn.Module):
 
 @torch.inference_mode()
 def evaluate(network: nn.Module, images: np.ndarray, widest_layer: int) -> np.ndarray:
-    """The network's value (N,) float64 on images (N, H, W, C), so many images at a time that memory stays bounded."""
+    """The network's value (N,) float64 on images (N, H, W, C), in blocks, so that memory stays bounded."""
     parameter = next(network.parameters())
     block = max(1, BLOCK_ELEMENTS // max(widest_layer, images[0].size))
     values = [

@@ -1,8 +1,8 @@
 """Gradient descent on an over-parameterised linear model finds the interpolant of least norm (paper, section 5).
 
-Started at zero it never leaves the span of the training points, and the only interpolant there is w = X^T (X X^T)^-1 y.
+From zero it never leaves the span of the training points, and the only interpolant there is w = X^T (X X^T)^-1 y.
 The model is linear in random cosine features, which approximate a Gaussian kernel (Rahimi and Recht, 2007). How well
-such a model fits random signs measures the empirical Rademacher complexity of section 2.2.
+such a model fits random signs is the empirical Rademacher complexity of section 2.2.
 """
 
 from collections.abc import Iterator

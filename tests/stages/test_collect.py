@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rethinking.core import config
-from rethinking.core.arrays import fingerprint, save_arrays
+from rethinking.core.arrays import dataset_fingerprint, save_arrays
 from rethinking.core.config import PlannedRun
 from rethinking.core.files import read_csv, read_json, read_sealed, seal, write_csv, write_json
 from rethinking.training.recipe import description
@@ -43,7 +43,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
     run = PlannedRun(arch, "-".join(corruption), variant, int(number))
     data = root / "sets" / run.corruption
     recipe = description(config.load(root / "params.yaml").of_run(run), arch)
-    seal(folder, {"recipe": recipe, "data": fingerprint(read_sealed(data)) if data.exists() else ""})
+    seal(folder, {"recipe": recipe, "data": dataset_fingerprint(read_sealed(data)) if data.exists() else ""})
 
 
 def write_set(folder, changed, labels=(1, 2)):

@@ -130,7 +130,7 @@ def test_a_theory_is_validated_together_with_a_file_that_replaces_some_of_its_ke
     files = ("--params", "theory.yaml", "size.yaml", "--out", "valid.txt")
     assert run_stage("validate", *files).returncode == 0
     parameters({("theory", "seed"): -1})
-    assert failure("validate", *files)[1].endswith("(theory.yaml, size.yaml)")
+    assert failure("validate", *files)[1].endswith("(theory.yaml with size.yaml)")
 
 
 @pytest.mark.parametrize(

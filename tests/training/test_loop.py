@@ -12,7 +12,7 @@ from rethinking.core.registry import load, names
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.training.checkpoint import load_checkpoint
 from rethinking.training.loop import Outcome, Stopped, first_step_below, loss_windows, summarise, train
-from rethinking.training.step import TrainingStep, laid_out_as
+from rethinking.training.step import TrainingStep, match_layout
 from tests.stage_processes import ROOT
 from tests.training.problems import conv_net, jitter, perceptron, random_problem, recipe
 
@@ -80,10 +80,10 @@ def test_a_step_is_the_one_of_torchs_own_optimiser(name):
 def test_a_gradient_takes_the_layout_of_its_parameter_and_keeps_its_values():
     parameter = torch.zeros(8, 3, 3, 3).to(memory_format=torch.channels_last)
     gradient = torch.randn(8, 3, 3, 3)
-    laid_out = laid_out_as(parameter, gradient)
-    assert laid_out.stride() == parameter.stride() != gradient.stride()
-    assert torch.equal(laid_out, gradient)
-    assert laid_out_as(parameter, laid_out) is laid_out
+    matched = match_layout(gradient, parameter)
+    assert matched.stride() == parameter.stride() != gradient.stride()
+    assert torch.equal(matched, gradient)
+    assert match_layout(matched, parameter) is matched
 
 
 def test_every_image_is_seen_once_an_epoch_in_a_new_order():

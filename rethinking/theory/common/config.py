@@ -76,7 +76,7 @@ class Theory(Section):
 def load_theory(*paths: Path) -> Theory:
     """The theory section of parameter files. Raises UsageError where there is none, and as `config.load` does."""
     section = config.load(*paths).theory
-    names = ", ".join(str(path) for path in paths)
+    names = " with ".join(str(path) for path in paths)
     if section is None:
         raise UsageError(f"theory: missing ({names})")
     try:

@@ -11,7 +11,7 @@ from torch import Tensor
 from rethinking.core.arrays import ImageData
 from rethinking.theory.common import config
 from rethinking.theory.common.points import error_rate, one_hot
-from rethinking.theory.kernels.distances import Stored, accumulate, of_pixels
+from rethinking.theory.kernels.distances import Stored, feature_distances, pixel_distances
 from rethinking.theory.kernels.features import GaborBank, RandomPatches, channels_first
 from rethinking.theory.kernels.solve import Kernel, Trial, best, interpolate, search, squared_norms
 
@@ -30,7 +30,7 @@ def interpolate_labels(
     labels = torch.tensor(data.train_labels[order], device=device)
     test_labels = torch.tensor(data.test_labels, device=device)
 
-    distances = distances_of(settings, data, order, seed, device)
+    distances = distances_between(settings, data, order, seed, device)
     search_ridges = partial(
         search,
         distances,
@@ -50,7 +50,7 @@ def interpolate_labels(
     return results, trials
 
 
-def distances_of(
+def distances_between(
     settings: config.Kernel, data: ImageData, order: np.ndarray, seed: int, device: torch.device
 ) -> Stored:
     """Distances between the images in this order: exact ones of pixels, of features in float32."""
@@ -58,13 +58,13 @@ def distances_of(
     if settings.gabor is not None:
         gabor = settings.gabor
         bank = GaborBank(gabor.orientations, tuple(gabor.wavelengths), gabor.pool)
-        return accumulate([(bank.features(train, device), bank.features(test, device))])
+        return feature_distances([(bank.features(train, device), bank.features(test, device))])
     if settings.random_patches is not None:
         patches = RandomPatches(**settings.random_patches.model_dump())
         generator = torch.Generator().manual_seed(seed)
         blocks = patches.blocks(channels_first(train, device), channels_first(test, device), generator)
-        return accumulate(with_progress(blocks, patches.block_count))
-    return of_pixels(torch.tensor(train, device=device).flatten(1), torch.tensor(test, device=device).flatten(1))
+        return feature_distances(with_progress(blocks, patches.block_count))
+    return pixel_distances(torch.tensor(train, device=device).flatten(1), torch.tensor(test, device=device).flatten(1))
 
 
 def with_progress(blocks: Iterable[tuple[Tensor, Tensor]], count: int) -> Iterator[tuple[Tensor, Tensor]]:
