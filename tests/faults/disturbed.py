@@ -105,21 +105,17 @@ class Disturbed(Copy):
         return found
 
     def epochs(self) -> dict[str, int]:
-        """How many epochs are safe in each checkpoint."""
+        """How many epochs are safe in each run's checkpoint, by the run's folder with `-` for `/`."""
         found = {}
         for path in self.checkpoints():
             with safe_open(path, "np") as file:
-                found[path.stem] = len(json.loads(file.metadata()["progress"])["rows"])
+                found[path.stem.partition("@")[0]] = len(json.loads(file.metadata()["progress"])["rows"])
         return found
 
     def finished_runs(self) -> set[str]:
-        """The keys of the runs that are whole."""
-        found = set()
-        for path in (self.folder / "runs").rglob("model.safetensors"):
-            if not any(part.endswith(".partial") for part in path.parts):
-                with safe_open(path, "np") as file:
-                    found.add(file.metadata()["run"])
-        return found
+        """The folders of the runs that are whole, with `-` for `/`."""
+        folders = [path.parent.relative_to(self.folder) for path in self.folder.glob("runs/**/model.safetensors")]
+        return {folder.as_posix().replace("/", "-") for folder in folders if folder.suffix != ".partial"}
 
     def moved(self, folder: Path) -> "Disturbed":
         """A duplicate, in a folder of its own with DVC's state."""

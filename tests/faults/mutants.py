@@ -1,10 +1,11 @@
-"""Break the project one line at a time and show that its tests catch every break: `make mutants` prints the table.
+"""Break the project in one place at a time and show that its tests notice: `make mutants` prints the table.
 
 A mutant is a mistake that a reproduction could make, mostly one that some has made. Each is applied to a copy of the
 project, in which the tests that should catch it are run; a mutant that they let pass is an error.
 """
 
 import argparse
+import ast
 import os
 import re
 import shutil
@@ -19,213 +20,252 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Mutant(NamedTuple):
-    """A mistake: the file, the text that is replaced by another, and the tests that must not pass."""
+    """A mistake: a function as `module:name`, the code in it that is replaced, by what, and the tests that must fail.
+
+    The code is one expression, found in the syntax tree of the function, where it stands once: layout, comments and the
+    rest of the function may change.
+    """
 
     mistake: str
-    file: str
+    function: str
     old: str
     new: str
     tests: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.function.partition(':')[0].replace('.', '/')}.py"
 
 
 MUTANTS = [
     Mutant(
         "labels are never corrupted",
-        "rethinking/corruptions/labels.py",
+        "rethinking.corruptions.labels:redraw",
         "np.where(threshold < level, drawn, labels)",
-        "np.where(threshold < level, labels, labels)",
+        "labels",
         "tests/corruptions/test_corruptions.py",
     ),
     Mutant(
         "classes are renamed instead of redrawn",
-        "rethinking/corruptions/labels.py",
-        "np.where(threshold < level, drawn, labels)",
-        "np.where(threshold < level, (labels + 1) % classes, labels)",
+        "rethinking.corruptions.labels:redraw",
+        "drawn",
+        "(labels + 1) % classes",
         "tests/corruptions/test_corruptions.py",
     ),
     Mutant(
         "test labels are corrupted too",
-        "rethinking/corruptions/labels.py",
-        "    if request.test_labels:\n        random = generator(request.seed, Stream.TEST_LABELS)",
-        "    if True:\n        random = generator(request.seed, Stream.TEST_LABELS)",
+        "rethinking.corruptions.labels:corrupt",
+        "request.test_labels",
+        "True",
         "tests/corruptions/test_corruptions.py",
     ),
     Mutant(
         "the audit of the labels accepts any share",
-        "rethinking/corruptions/labels.py",
-        "ok = low <= share <= high and",
-        "ok = True and",
+        "rethinking.corruptions.labels:_judge",
+        "low <= share <= high",
+        "True",
         "tests/corruptions/test_audits.py",
     ),
     Mutant(
         "the audit of the labels does not ask for independence",
-        "rethinking/corruptions/labels.py",
-        "(p_value is None or p_value > FALSE_ALARM)",
+        "rethinking.corruptions.labels:_judge",
+        "p_value > FALSE_ALARM",
         "True",
         "tests/corruptions/test_audits.py",
     ),
     Mutant(
         "shuffled pixels are not shuffled",
-        "rethinking/corruptions/shuffled_pixels.py",
-        "as_images(values.take(order, axis=1))",
-        "as_images(values)",
+        "rethinking.corruptions.shuffled_pixels:corrupt",
+        "values.take(order, axis=1)",
+        "values",
         "tests/corruptions/test_corruptions.py",
     ),
     Mutant(
         "random pixels share one permutation",
-        "rethinking/corruptions/random_pixels.py",
-        "random.permuted(whole_pixels, axis=1)",
-        "random.permutation(whole_pixels, axis=1)",
+        "rethinking.corruptions.random_pixels:permute",
+        "random.permuted",
+        "random.permutation",
         "tests/corruptions/test_corruptions.py",
     ),
     Mutant(
         "gaussian pixels are clipped to those of images",
-        "rethinking/corruptions/gaussian.py",
-        "block[...] = values",
-        "block[...] = values.clip(0, 255)",
+        "rethinking.corruptions.gaussian:draw",
+        "values",
+        "values.clip(0, 255)",
         "tests/corruptions/test_audits_of_pixels.py tests/corruptions/test_corruptions.py",
     ),
     Mutant(
         "two purposes draw the same bits",
-        "rethinking/core/streams.py",
-        "np.random.default_rng([seed, stream.value, block])",
-        "np.random.default_rng([seed, 0, block])",
+        "rethinking.core.streams:generator",
+        "stream.value",
+        "0",
         "tests/core/test_streams.py",
     ),
     Mutant(
         "pixels are divided by 255 twice",
-        "rethinking/training/preprocessing.py",
-        "scaled = images.float() / 255",
-        "scaled = images.float() / 255 / 255",
+        "rethinking.training.preprocessing:standardise",
+        "images.float()",
+        "images.float() / 255",
         "tests/training/test_preprocessing.py",
     ),
     Mutant(
         "the crop is the corner",
-        "rethinking/core/crop.py",
-        "top = (images.shape[1] - size) // 2",
-        "top = 0",
+        "rethinking.core.crop:centre_crop",
+        "(images.shape[1] - size) // 2",
+        "0",
         "tests/training/test_preprocessing.py",
     ),
     Mutant(
         "all images of a batch are cropped alike",
-        "rethinking/training/augmentation.py",
-        "rows = _offsets(height - self.size + 1, count, generator) + steps",
-        "rows = _offsets(height - self.size + 1, 1, generator).expand(count, 1) + steps",
+        "rethinking.training.augmentation:Augmentation._crop",
+        "_offsets(height - self.size + 1, count, generator)",
+        "_offsets(height - self.size + 1, 1, generator).expand(count, 1)",
         "tests/training/test_augmentation.py",
     ),
     Mutant(
         "the network is evaluated in training mode",
-        "rethinking/training/evaluation.py",
-        "    model.eval()",
-        "    model.train()",
+        "rethinking.training.evaluation:predict",
+        "model.eval",
+        "model.train",
         "tests/training/test_evaluation.py",
     ),
     Mutant(
         "train accuracy is measured on the true labels",
-        "rethinking/training/evaluation.py",
-        '"train_accuracy": fits_given.mean().item()',
-        '"train_accuracy": fits_true.mean().item()',
+        "rethinking.training.evaluation:scores",
+        "fits_given.mean()",
+        "fits_true.mean()",
         "tests/training/test_evaluation.py",
     ),
     Mutant(
         "every epoch has the same order",
-        "rethinking/training/step.py",
+        "rethinking.training.step:TrainingStep.begin_epoch",
         "stream_seed(seed, Stream.ORDER, epoch)",
         "stream_seed(seed, Stream.ORDER, 0)",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "the seed does not reach the order",
-        "rethinking/training/step.py",
+        "rethinking.training.step:TrainingStep.begin_epoch",
         "stream_seed(seed, Stream.ORDER, epoch)",
         "stream_seed(0, Stream.ORDER, epoch)",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "augmentation draws from the order's stream",
-        "rethinking/training/step.py",
+        "rethinking.training.step:TrainingStep.begin_epoch",
         "stream_seed(seed, Stream.AUGMENTATION, epoch)",
         "seed",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "the learning rate never falls",
-        "rethinking/training/recipe.py",
-        "return self.lr * self.lr_decay**drops",
-        "return self.lr",
+        "rethinking.training.recipe:Recipe.lr_at",
+        "self.lr_decay**drops",
+        "1",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "the learning rate falls an epoch early",
-        "rethinking/training/recipe.py",
-        "drops = epoch - 1 if",
-        "drops = epoch if",
+        "rethinking.training.recipe:Recipe.lr_at",
+        "epoch - 1",
+        "epoch",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "a checkpoint forgets the momentum",
-        "rethinking/training/step.py",
-        'yield f"momentum.{name}", tensor',
-        "pass",
+        "rethinking.training.step:TrainingStep.tensors",
+        "(yield f'momentum.{name}', tensor)",
+        "None",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "a run that diverged goes on",
-        "rethinking/training/loop.py",
-        "return not all(math.isfinite(loss) for loss in losses)",
-        "return False",
+        "rethinking.training.loop:diverged",
+        "math.isfinite(loss)",
+        "True",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "the best test epoch is reported as the final one",
-        "rethinking/training/loop.py",
-        "    last = outcome.rows[-1]\n    names",
-        '    last = max(outcome.rows, key=lambda row: row["test_accuracy"])\n    names',
+        "rethinking.training.loop:summarise",
+        "outcome.rows[-1]",
+        "max(outcome.rows, key=lambda row: row['test_accuracy'])",
         "tests/training/test_loop.py",
     ),
     Mutant(
         "AlexNet has another window of normalisation",
-        "rethinking/models/alexnet.py",
-        ".abs() <= 4)",
-        ".abs() <= 2)",
+        "rethinking.models.alexnet:ResponseNorm.__init__",
+        "4",
+        "2",
         "tests/models",
     ),
     Mutant(
         "a tampered metric passes the evaluation",
-        "stages/evaluate.py",
-        "if name in sizes and abs(",
-        "if name in sizes and 0 * abs(",
+        "stages.evaluate:measure",
+        "name in sizes",
+        "False",
         "tests/stages/test_evaluate.py",
     ),
     Mutant(
         "the code is no part of what identifies a run",
-        "rethinking/training/run_key.py",
-        'sha256_of({"code": code_hashes(*modules), **inputs})',
-        "sha256_of(inputs)",
-        "tests/test_imports.py",
+        "rethinking.training.run_key:run_key",
+        "code_hashes(arch)",
+        "None",
+        "tests/training/test_run_key.py",
     ),
     Mutant(
         "random labels that generalise reproduce the claim",
-        "rethinking/paper/verdicts.py",
-        "return lambda ours: abs(ours - paper) <= allowed + 1e-12",
-        "return lambda ours: True",
+        "rethinking.paper.verdicts:_near",
+        "abs(ours - paper) <= allowed + 1e-12",
+        "True",
         "tests/paper/test_claims.py",
     ),
     Mutant(
         "a run on a part of the data counts for the whole",
-        "rethinking/paper/verdicts.py",
-        "and (whole or claim.any_size and len(sizes) == 1)",
-        "and True",
+        "rethinking.paper.verdicts:judge",
+        "whole",
+        "True",
         "tests/paper/test_claims.py",
     ),
     Mutant(
         "the reproduction check overlooks the seed",
-        "rethinking/results/comparison.py",
-        "corruption seed parameters",
-        "corruption parameters",
+        "rethinking.results.comparison:differences",
+        "EXACT",
+        "[key for key in EXACT if key != 'seed']",
         "tests/tools/test_check.py",
     ),
 ]
+
+
+class _Replacement(ast.NodeTransformer):
+    """Puts one expression for every one that is equal to another."""
+
+    def __init__(self, old: ast.expr, new: ast.expr):
+        self.old, self.new, self.count = ast.dump(old), new, 0
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if ast.dump(node) != self.old:
+            return self.generic_visit(node)
+        self.count += 1
+        return self.new
+
+
+def mutated(source: str, function: str, old: str, new: str) -> str:
+    """A module's source with one expression of a function (`name` or `Class.name`) replaced.
+
+    Raises ValueError where the module has no such function, or the function not exactly one such expression.
+    """
+    tree = node = ast.parse(source)
+    for name in function.split("."):
+        named = [each for each in node.body if getattr(each, "name", None) == name]
+        if len(named) != 1:
+            raise ValueError(f"{function}: found {len(named)} definitions of {name}")
+        (node,) = named
+    replacement = _Replacement(*(ast.parse(text, mode="eval").body for text in (old, new)))
+    replacement.visit(node)
+    if replacement.count != 1:
+        raise ValueError(f"{function}: found {replacement.count} times: {old}")
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def main() -> None:
@@ -249,6 +289,13 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
+def mutate(project: Path, mutant: Mutant) -> None:
+    """Put the mutant into the project."""
+    path = project / mutant.file
+    function = mutant.function.partition(":")[2]
+    path.write_text(mutated(path.read_text(encoding="utf-8"), function, mutant.old, mutant.new), encoding="utf-8")
+
+
 def caught_by(mutant: Mutant) -> str | None:
     """The first test that fails in a copy of the project with the mutant in it, or None."""
     with tempfile.TemporaryDirectory() as folder:
@@ -256,11 +303,7 @@ def caught_by(mutant: Mutant) -> str | None:
         shutil.copytree(
             ROOT, copy, ignore=shutil.ignore_patterns(".*", "data", "runs", "checkpoints", "live", "downloads")
         )
-        path = copy / mutant.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(mutant.old) != 1:
-            raise ValueError(f"{mutant.file} has {text.count(mutant.old)} times: {mutant.old}")
-        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        mutate(copy, mutant)
         return first_failure(copy, mutant.tests)
 
 

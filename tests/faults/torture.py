@@ -37,6 +37,7 @@ from tests.faults.disturbed import (
     small_project,
     wait_for_stage,
 )
+from tests.faults.mutants import Mutant, mutate
 from tests.faults.tables import quoted
 
 # What DVC's own messages leave unsaid (docs/many-runs.md).
@@ -54,10 +55,10 @@ OTHER_PARAMETERS = {
     "archs.alexnet.lr": 0.01,
     "archs.mlp_1x512.lr": 0.02,
 }
-OTHER_CODE = {
-    "rethinking/core/streams.py": ("np.random.default_rng([seed", "np.random.default_rng([seed + 1"),
-    "rethinking/training/recipe.py": ("return self.lr *", "return self.lr * 0.5 *"),
-}
+OTHER_CODE = (
+    Mutant("other data", "rethinking.core.streams:generator", "seed", "seed + 1", ""),
+    Mutant("other weights", "rethinking.training.recipe:Recipe.lr_at", "self.lr", "self.lr * 0.5", ""),
+)
 
 
 @dataclass
@@ -160,9 +161,9 @@ def killed(victim: str, number: int) -> Callable[[Bench, random.Random, int], It
                 now = copy.epochs()
                 finished = copy.finished_runs()
                 trial.wrong += [
-                    f"lost epochs {now.get(key, 0)} to {epochs}"
-                    for key, epochs in safe.items()
-                    if now.get(key, 0) < epochs and key not in finished
+                    f"lost epochs {now.get(name, 0)} to {epochs}"
+                    for name, epochs in safe.items()
+                    if now.get(name, 0) < epochs and name not in finished
                 ]
                 safe = now
                 if not hit:
@@ -322,18 +323,16 @@ def edit_parameters(copy: Disturbed) -> None:
 
 
 def edit_code(copy: Disturbed) -> None:
-    """A change that gives other data, other weights and other figures."""
-    for name, (old, new) in OTHER_CODE.items():
-        path = copy.folder / name
-        text = path.read_text(encoding="utf-8")
-        if old not in text:
-            raise ValueError(f"{name} has nowhere: {old}")
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    """Changes that give other data, other weights and other figures."""
+    for mutant in OTHER_CODE:
+        mutate(copy.folder, mutant)
 
 
 def undo(copy: Disturbed) -> None:
     """Back to what was committed."""
-    edited_files = copy.git("diff", "--name-only", "HEAD", "--", PARAMETERS, *OTHER_CODE).split()
+    edited_files = copy.git(
+        "diff", "--name-only", "HEAD", "--", PARAMETERS, *(mutant.file for mutant in OTHER_CODE)
+    ).split()
     copy.git("checkout", "HEAD", "--", *edited_files)  # and no other, as Git would write it anew
 
 
