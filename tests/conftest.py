@@ -20,6 +20,16 @@ LONGEST = (
 )
 
 
+def set_keys(document, changes):
+    """Set keys such as {"corrupt.level": 0.5} in nested sections, which are made where absent."""
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = document
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[last] = deepcopy(value)
+
+
 def pytest_collection_modifyitems(items):
     """Sort by file, the longest first; --no-loadscope-reorder keeps this order."""
     rank = {ROOT / f"tests/{name}.py": number for number, name in enumerate(LONGEST)}
@@ -37,12 +47,7 @@ def write_parameters(tmp_path):
             "train": {"archs": ["mlp_1x512"], "epochs": 1},
             "archs": {"mlp_1x512": {"lr": 0.01}, "alexnet": {"lr": 0.01}},
         }
-        for key, value in dict(changes).items():
-            *sections, last = key.split(".")
-            section = document
-            for name in sections:
-                section = section.setdefault(name, {})
-            section[last] = deepcopy(value)
+        set_keys(document, dict(changes))
         path = tmp_path / "params.yaml"
         with open(path, "w", encoding="utf-8") as file:
             YAML().dump(document, file)

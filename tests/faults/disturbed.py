@@ -93,11 +93,9 @@ class Disturbed(Copy):
         return {**self.hashes(*RESULTS), LOCK: YAML(typ="safe").load(lock) if lock.exists() else None}
 
     def partial(self) -> list[str]:
-        """What a stage has left half-written."""
         return [path.as_posix() for path in self.folder.rglob("*.partial")]
 
     def processes(self) -> list[psutil.Process]:
-        """The processes that work here."""
         found = []
         for process in psutil.process_iter(["cwd", "status"]):
             if process.info["cwd"] == str(self.folder) and process.info["status"] != psutil.STATUS_ZOMBIE:
@@ -136,7 +134,6 @@ def small_project(folder: Path, target: str = "demo/dvc.yaml") -> Disturbed:
 
 
 def stage_of(dvc: subprocess.Popen[bytes]) -> psutil.Process | None:
-    """The stage that DVC runs at this moment."""
     try:
         for process in psutil.Process(dvc.pid).children(recursive=True):
             if any(word.startswith("stages.") for word in process.cmdline()):
@@ -175,7 +172,6 @@ def flip_a_bit(path: Path, chance: random.Random) -> None:
 
 
 def cut_short(path: Path, chance: random.Random) -> None:
-    """Keep a random first part of a file."""
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)])
 

@@ -20,221 +20,163 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Mutant(NamedTuple):
-    """A mistake: a function as `module:name`, the code in it that is replaced, by what, and the tests that must fail.
+    """A mistake: a file, a function in it (`name` or `Class.name`), what is replaced there by what, and the tests due.
 
-    The code is one expression, found in the syntax tree of the function, where it stands once: layout, comments and the
-    rest of the function may change.
+    What is replaced is an expression that stands once in the syntax tree of the function: layout, comments and the rest
+    of the function may change. The tests must not pass.
     """
 
+    file: str
     mistake: str
     function: str
     old: str
     new: str
     tests: str
 
-    @property
-    def file(self) -> str:
-        return f"{self.function.partition(':')[0].replace('.', '/')}.py"
 
-
-MUTANTS = [
-    Mutant(
-        "labels are never corrupted",
-        "rethinking.corruptions.labels:redraw",
-        "np.where(threshold < level, drawn, labels)",
-        "labels",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "classes are renamed instead of redrawn",
-        "rethinking.corruptions.labels:redraw",
-        "drawn",
-        "(labels + 1) % classes",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "test labels are corrupted too",
-        "rethinking.corruptions.labels:corrupt",
-        "request.test_labels",
-        "True",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "the audit of the labels accepts any share",
-        "rethinking.corruptions.labels:_judge",
-        "low <= share <= high",
-        "True",
-        "tests/corruptions/test_audits.py",
-    ),
-    Mutant(
-        "the audit of the labels does not ask for independence",
-        "rethinking.corruptions.labels:_judge",
-        "p_value > FALSE_ALARM",
-        "True",
-        "tests/corruptions/test_audits.py",
-    ),
-    Mutant(
-        "shuffled pixels are not shuffled",
-        "rethinking.corruptions.shuffled_pixels:corrupt",
-        "values.take(order, axis=1)",
-        "values",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "random pixels share one permutation",
-        "rethinking.corruptions.random_pixels:permute",
-        "random.permuted",
-        "random.permutation",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "gaussian pixels are clipped to those of images",
-        "rethinking.corruptions.gaussian:draw",
-        "values",
-        "values.clip(0, 255)",
-        "tests/corruptions/test_audits_of_pixels.py tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "two purposes draw the same bits",
-        "rethinking.core.streams:generator",
-        "stream.value",
-        "0",
-        "tests/core/test_streams.py",
-    ),
-    Mutant(
-        "pixels are divided by 255 twice",
-        "rethinking.training.preprocessing:standardise",
-        "images.float()",
-        "images.float() / 255",
-        "tests/training/test_preprocessing.py",
-    ),
-    Mutant(
-        "the crop is the corner",
-        "rethinking.core.crop:centre_crop",
-        "(images.shape[1] - size) // 2",
-        "0",
-        "tests/training/test_preprocessing.py",
-    ),
-    Mutant(
-        "all images of a batch are cropped alike",
-        "rethinking.training.augmentation:Augmentation._crop",
-        "_offsets(height - self.size + 1, count, generator)",
-        "_offsets(height - self.size + 1, 1, generator).expand(count, 1)",
-        "tests/training/test_augmentation.py",
-    ),
-    Mutant(
-        "the network is evaluated in training mode",
-        "rethinking.training.evaluation:predict",
-        "model.eval",
-        "model.train",
-        "tests/training/test_evaluation.py",
-    ),
-    Mutant(
-        "train accuracy is measured on the true labels",
-        "rethinking.training.evaluation:scores",
-        "fits_given.mean()",
-        "fits_true.mean()",
-        "tests/training/test_evaluation.py",
-    ),
-    Mutant(
-        "every epoch has the same order",
-        "rethinking.training.step:TrainingStep.begin_epoch",
-        "stream_seed(seed, Stream.ORDER, epoch)",
-        "stream_seed(seed, Stream.ORDER, 0)",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the seed does not reach the order",
-        "rethinking.training.step:TrainingStep.begin_epoch",
-        "stream_seed(seed, Stream.ORDER, epoch)",
-        "stream_seed(0, Stream.ORDER, epoch)",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "augmentation draws from the order's stream",
-        "rethinking.training.step:TrainingStep.begin_epoch",
-        "stream_seed(seed, Stream.AUGMENTATION, epoch)",
-        "seed",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the learning rate never falls",
-        "rethinking.training.recipe:Recipe.lr_at",
-        "self.lr_decay**drops",
-        "1",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the learning rate falls an epoch early",
-        "rethinking.training.recipe:Recipe.lr_at",
-        "epoch - 1",
-        "epoch",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "a checkpoint forgets the momentum",
-        "rethinking.training.step:TrainingStep.tensors",
-        "(yield f'momentum.{name}', tensor)",
-        "None",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "a run that diverged goes on",
-        "rethinking.training.loop:diverged",
-        "math.isfinite(loss)",
-        "True",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the best test epoch is reported as the final one",
-        "rethinking.training.loop:summarise",
-        "outcome.rows[-1]",
-        "max(outcome.rows, key=lambda row: row['test_accuracy'])",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "AlexNet has another window of normalisation",
-        "rethinking.models.alexnet:ResponseNorm.__init__",
-        "4",
-        "2",
-        "tests/models",
-    ),
-    Mutant(
-        "a tampered metric passes the evaluation",
-        "stages.evaluate:measure",
-        "name in sizes",
-        "False",
-        "tests/stages/test_evaluate.py",
-    ),
-    Mutant(
-        "the code is no part of what identifies a run",
-        "rethinking.training.run_key:run_key",
-        "code_hashes(arch)",
-        "None",
-        "tests/training/test_run_key.py",
-    ),
-    Mutant(
-        "random labels that generalise reproduce the claim",
-        "rethinking.paper.verdicts:_near",
-        "abs(ours - paper) <= allowed + 1e-12",
-        "True",
-        "tests/paper/test_claims.py",
-    ),
-    Mutant(
-        "a run on a part of the data counts for the whole",
-        "rethinking.paper.verdicts:judge",
-        "whole",
-        "True",
-        "tests/paper/test_claims.py",
-    ),
-    Mutant(
-        "the reproduction check overlooks the seed",
-        "rethinking.results.comparison:differences",
-        "EXACT",
-        "[key for key in EXACT if key != 'seed']",
-        "tests/tools/test_check.py",
-    ),
-]
+CORRUPTIONS = "tests/corruptions/test_corruptions.py"
+AUDITS = "tests/corruptions/test_audits.py"
+LOOP = "tests/training/test_loop.py"
+EVALUATION = "tests/training/test_evaluation.py"
+PREPROCESSING = "tests/training/test_preprocessing.py"
+CLAIMS = "tests/paper/test_claims.py"
+MISTAKES = {
+    "rethinking/corruptions/labels.py": [
+        ("labels are never corrupted", "redraw", "np.where(threshold < level, drawn, labels)", "labels", CORRUPTIONS),
+        ("classes are renamed instead of redrawn", "redraw", "drawn", "(labels + 1) % classes", CORRUPTIONS),
+        ("test labels are corrupted too", "corrupt", "request.test_labels", "True", CORRUPTIONS),
+        ("the audit of the labels accepts any share", "_judge", "low <= share <= high", "True", AUDITS),
+        ("the audit of the labels does not ask for independence", "_judge", "p_value > FALSE_ALARM", "True", AUDITS),
+    ],
+    "rethinking/corruptions/shuffled_pixels.py": [
+        ("shuffled pixels are not shuffled", "corrupt", "values.take(order, axis=1)", "values", CORRUPTIONS),
+    ],
+    "rethinking/corruptions/random_pixels.py": [
+        ("random pixels share one permutation", "permute", "random.permuted", "random.permutation", CORRUPTIONS),
+    ],
+    "rethinking/corruptions/gaussian.py": [
+        (
+            "gaussian pixels are clipped to those of images",
+            "draw",
+            "values",
+            "values.clip(0, 255)",
+            "tests/corruptions/test_audits_of_pixels.py tests/corruptions/test_corruptions.py",
+        ),
+    ],
+    "rethinking/core/streams.py": [
+        ("two purposes draw the same bits", "generator", "stream.value", "0", "tests/core/test_streams.py"),
+    ],
+    "rethinking/training/preprocessing.py": [
+        ("pixels are divided by 255 twice", "standardise", "images.float()", "images.float() / 255", PREPROCESSING),
+    ],
+    "rethinking/core/crop.py": [
+        ("the crop is the corner", "centre_crop", "(images.shape[1] - size) // 2", "0", PREPROCESSING),
+    ],
+    "rethinking/training/augmentation.py": [
+        (
+            "all images of a batch are cropped alike",
+            "Augmentation._crop",
+            "_offsets(height - self.size + 1, count, generator)",
+            "_offsets(height - self.size + 1, 1, generator).expand(count, 1)",
+            "tests/training/test_augmentation.py",
+        ),
+    ],
+    "rethinking/training/evaluation.py": [
+        ("the network is evaluated in training mode", "predict", "model.eval", "model.train", EVALUATION),
+        (
+            "train accuracy is measured on the true labels",
+            "scores",
+            "fits_given.mean()",
+            "fits_true.mean()",
+            EVALUATION,
+        ),
+    ],
+    "rethinking/training/step.py": [
+        (
+            "every epoch has the same order",
+            "TrainingStep.begin_epoch",
+            "stream_seed(seed, Stream.ORDER, epoch)",
+            "stream_seed(seed, Stream.ORDER, 0)",
+            LOOP,
+        ),
+        (
+            "the seed does not reach the order",
+            "TrainingStep.begin_epoch",
+            "stream_seed(seed, Stream.ORDER, epoch)",
+            "stream_seed(0, Stream.ORDER, epoch)",
+            LOOP,
+        ),
+        (
+            "augmentation draws from the order's stream",
+            "TrainingStep.begin_epoch",
+            "stream_seed(seed, Stream.AUGMENTATION, epoch)",
+            "seed",
+            LOOP,
+        ),
+        (
+            "a checkpoint forgets the momentum",
+            "TrainingStep.tensors",
+            "(yield f'momentum.{name}', tensor)",
+            "None",
+            LOOP,
+        ),
+    ],
+    "rethinking/training/recipe.py": [
+        ("the learning rate never falls", "Recipe.lr_at", "self.lr_decay**drops", "1", LOOP),
+        ("the learning rate falls an epoch early", "Recipe.lr_at", "epoch - 1", "epoch", LOOP),
+    ],
+    "rethinking/training/loop.py": [
+        ("a run that diverged goes on", "diverged", "math.isfinite(loss)", "True", LOOP),
+        (
+            "the best test epoch is reported as the final one",
+            "summarise",
+            "outcome.rows[-1]",
+            "max(outcome.rows, key=lambda row: row['test_accuracy'])",
+            LOOP,
+        ),
+    ],
+    "rethinking/models/alexnet.py": [
+        ("AlexNet has another window of normalisation", "ResponseNorm.__init__", "4", "2", "tests/models"),
+    ],
+    "stages/evaluate.py": [
+        (
+            "a tampered metric passes the evaluation",
+            "measure",
+            "name in sizes",
+            "False",
+            "tests/stages/test_evaluate.py",
+        ),
+    ],
+    "rethinking/training/run_key.py": [
+        (
+            "the code is no part of what identifies a run",
+            "run_key",
+            "code_hashes(arch)",
+            "None",
+            "tests/training/test_run_key.py",
+        ),
+    ],
+    "rethinking/paper/verdicts.py": [
+        (
+            "random labels that generalise reproduce the claim",
+            "_near",
+            "abs(ours - paper) <= allowed + 1e-12",
+            "True",
+            CLAIMS,
+        ),
+        ("a run on a part of the data counts for the whole", "judge", "whole", "True", CLAIMS),
+    ],
+    "rethinking/results/comparison.py": [
+        (
+            "the reproduction check overlooks the seed",
+            "differences",
+            "EXACT",
+            "[key for key in EXACT if key != 'seed']",
+            "tests/tools/test_check.py",
+        ),
+    ],
+}
+MUTANTS = [Mutant(file, *mistake) for file, mistakes in MISTAKES.items() for mistake in mistakes]
 
 
 class _Replacement(ast.NodeTransformer):
@@ -292,8 +234,7 @@ def main() -> None:
 def mutate(project: Path, mutant: Mutant) -> None:
     """Put the mutant into the project."""
     path = project / mutant.file
-    function = mutant.function.partition(":")[2]
-    path.write_text(mutated(path.read_text(encoding="utf-8"), function, mutant.old, mutant.new), encoding="utf-8")
+    path.write_text(mutated(path.read_text(), mutant.function, mutant.old, mutant.new))
 
 
 def caught_by(mutant: Mutant) -> str | None:

@@ -56,8 +56,8 @@ OTHER_PARAMETERS = {
     "archs.mlp_1x512.lr": 0.02,
 }
 OTHER_CODE = (
-    Mutant("other data", "rethinking.core.streams:generator", "seed", "seed + 1", ""),
-    Mutant("other weights", "rethinking.training.recipe:Recipe.lr_at", "self.lr", "self.lr * 0.5", ""),
+    Mutant("rethinking/core/streams.py", "other data", "generator", "seed", "seed + 1", ""),
+    Mutant("rethinking/training/recipe.py", "other weights", "Recipe.lr_at", "self.lr", "self.lr * 0.5", ""),
 )
 
 
@@ -140,7 +140,6 @@ def recover(copy: Disturbed, log: str, trial: Trial) -> None:
 
 
 def done(copy: Disturbed) -> None:
-    """Make room."""
     shutil.rmtree(copy.folder.parent.parent, ignore_errors=True)
 
 
@@ -196,7 +195,6 @@ def strike(dvc: Any, victim: str, number: int, delay: float, longer: float) -> b
 
 
 def two_at_once(bench: Bench, chance: random.Random, tries: int) -> Iterator[Trial]:
-    """Start a second `dvc repro` while the first runs."""
     for _ in range(tries):
         copy, trial = bench.copy_of(bench.fresh), Trial()
         with copy.running("first") as first:
@@ -256,7 +254,6 @@ def damaged(
 
 
 def remove(path: Path) -> None:
-    """A file or a folder."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -264,7 +261,6 @@ def remove(path: Path) -> None:
 
 
 def artefacts(copy: Disturbed) -> list[Path]:
-    """The files of all outputs."""
     return [path for name in RESULTS for path in files(copy.folder / name)]
 
 
@@ -274,7 +270,6 @@ def cached_by_dvc(copy: Disturbed) -> list[Path]:
 
 
 def made_by_stages(copy: Disturbed) -> list[Path]:
-    """The data sets and runs."""
     return files(copy.folder / "data/digits") + files(copy.folder / "data/corrupted") + files(copy.folder / "runs")
 
 
@@ -318,7 +313,6 @@ def lost_cache(share: float, with_outputs: bool) -> Callable[..., Iterator[Trial
 
 
 def edit_parameters(copy: Disturbed) -> None:
-    """Another value for what most stages read."""
     copy.change_params(OTHER_PARAMETERS, PARAMETERS)
 
 
@@ -329,7 +323,6 @@ def edit_code(copy: Disturbed) -> None:
 
 
 def undo(copy: Disturbed) -> None:
-    """Back to what was committed."""
     edited_files = copy.git(
         "diff", "--name-only", "HEAD", "--", PARAMETERS, *(mutant.file for mutant in OTHER_CODE)
     ).split()

@@ -115,7 +115,7 @@ def test_a_run_with_a_flipped_bit_is_refused_with_the_remedy(project, monkeypatc
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"mlp_1x512-none.* run `python -m stages\.verify`, then `dvc repro`"):
+    with pytest.raises(DataError, match=r"mlp_1x512-none.* run `python -m tools\.verify`, then `dvc repro`"):
         collect(monkeypatch)
     assert not (project / "metrics").exists()
 
