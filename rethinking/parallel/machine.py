@@ -17,21 +17,21 @@ class Machine:
     gpus: list[str]
     taken: dict[str, tuple[Resources, str | None]] = field(default_factory=dict)
 
-    def take(self, name: str, asked: Resources) -> bool:
+    def take(self, name: str, resources: Resources) -> bool:
         """Give the stage its place and the emptiest GPU; False where nothing fits now.
 
         A stage that asks for more cores than there are gets all of them.
         """
         cores = sum(min(each.cores, self.cores) for each, _ in self.taken.values())
-        if len(self.taken) >= self.jobs or cores + min(asked.cores, self.cores) > self.cores:
+        if len(self.taken) >= self.jobs or cores + min(resources.cores, self.cores) > self.cores:
             return False
         gpu = None
         if self.gpus:
             memory, stages = self._load()
             gpu = min(self.gpus, key=lambda each: (memory[each], stages[each]))
-            if memory[gpu] + asked.gpu > 1 + 1e-9:  # ten shares of 0.1 fit
+            if memory[gpu] + resources.gpu > 1 + 1e-9:  # ten shares of 0.1 fit
                 return False
-        self.taken[name] = (asked, gpu)
+        self.taken[name] = (resources, gpu)
         return True
 
     def gpu(self, name: str) -> str | None:

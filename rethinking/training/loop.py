@@ -31,7 +31,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The curves of a run: a row for each epoch, the mean mini-batch loss for each window of steps; did it diverge?"""
+    """The curves of a run, a row for each epoch and the mean loss of each window of steps, and whether it diverged."""
 
     rows: list[dict[str, Any]]
     windows: list[dict[str, Any]]
