@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,29 +53,33 @@ def main() -> None:
         "| ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     print("\n".join(lines), flush=True)
-
-    def record(stages: int, files: int, cost: Cost, note: str = "") -> None:
+    for stages, files, cost, note in (costs_on_ray if arguments.engine == "ray" else costs_here)(arguments):
         row = f"| {stages} | {files} | {cost.command}{note} | {cost.seconds:.1f} "
         row += f"| {cost.seconds / stages:.2f} | {cost.cpu / stages:.2f} |"
         lines.append(row)
         print(row, flush=True)
         write_text(arguments.out, "\n".join(lines) + "\n")
 
-    if arguments.engine == "ray":
-        jobs = str(arguments.wide[0])
-        for stages in arguments.stages:
-            record(stages, 1, on_ray(stages, "true", jobs))
-        note = f", stages of {arguments.seconds:g} s"
-        record(arguments.sleepers, 1, on_ray(arguments.sleepers, f"sleep {arguments.seconds:g}", jobs), note)
-        return
+
+def costs_on_ray(arguments: argparse.Namespace) -> Iterator[tuple[int, int, Cost, str]]:
+    """Yield the number of stages and of pipeline files, what a run costs on a cluster, and a note."""
+    jobs = str(arguments.wide[0])
+    for stages in arguments.stages:
+        yield stages, 1, on_ray(stages, "true", jobs), ""
+    cost = on_ray(arguments.sleepers, f"sleep {arguments.seconds:g}", jobs)
+    yield arguments.sleepers, 1, cost, f", stages of {arguments.seconds:g} s"
+
+
+def costs_here(arguments: argparse.Namespace) -> Iterator[tuple[int, int, Cost, str]]:
+    """The same on this machine."""
     for stages in arguments.stages:
         for files in arguments.files:
             for cost in trivial(stages, files, arguments.wide):
-                record(stages, files, cost)
+                yield stages, files, cost, ""
     costs = sleeping(arguments.sleepers, arguments.seconds, arguments.wide)
     for cost in costs:
         gain = costs[0].seconds / cost.seconds
-        record(arguments.sleepers, 1, cost, f", stages of {arguments.seconds:g} s: {gain:.1f}x as fast")
+        yield arguments.sleepers, 1, cost, f", stages of {arguments.seconds:g} s: {gain:.1f}x as fast"
 
 
 def trivial(stages: int, files: int, wide: list[int]) -> list[Cost]:

@@ -25,6 +25,7 @@ from rethinking.core import config
 from rethinking.core.files import write_json, write_text
 from rethinking.models.parts import network as models
 from rethinking.parallel.environment import processor_name
+from rethinking.parallel.machine import available_cores
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import predict_all
 from stages.count_parameters import ARCHS
@@ -75,7 +76,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {
         "device": name,
         "kind": device.type,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
@@ -100,40 +101,41 @@ def measure(arch: str, device: torch.device, precisions: list[str], duration: fl
         "resident": loops.resident_loop(arch, size, problem),
         **{precision: loops.engine(arch, size, problem, precision) for precision in precisions},
     }
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    steps = {}
-    for name, take in contenders.items():
-        take(3)
-        start = time.perf_counter()
-        take(5)
-        steps[name] = max(2, round(duration * 5 / (time.perf_counter() - start)))
-    for _ in range(rounds):
-        for name, take in contenders.items():
-            start = time.perf_counter()
-            take(steps[name])
-            speeds[name].append(steps[name] * loops.BATCH / (time.perf_counter() - start))
-    best = (
-        "bf16" if "bf16" in precisions and _median(speeds["bf16"]) > _median(speeds.get("float32", [0])) else "float32"
-    )
+    speeds = measure_in_turns(contenders, duration, rounds)
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    best = max(precisions, key=lambda precision: medians[precision])
     model = loops.build(arch, size)
     flops = limits.training_flops(model, size)
     model = models.channels_last(model).to(device)
     evaluation = limits.seconds(lambda: predict_all(model, problem, best), device, 1.0)
     evaluated = len(problem.train_labels) + len(problem.test_labels)
     return {
-        "images_per_second": {name: _median(values) for name, values in speeds.items()},
+        "images_per_second": medians,
         "best": best,
-        "ratio_to_common": _median(
-            [ours / theirs for ours, theirs in zip(speeds[best], speeds["common"], strict=True)]
-        ),
-        "ratio_to_resident": _median(
-            [ours / theirs for ours, theirs in zip(speeds[best], speeds["resident"], strict=True)]
-        ),
+        "ratio_to_common": _median_ratio(speeds[best], speeds["common"]),
+        "ratio_to_resident": _median_ratio(speeds[best], speeds["resident"]),
         "flops_per_image": flops,
         "hot_spots": limits.hot_spots(lambda: contenders[best](3), device),
         # CIFAR-10: 60,000 images evaluated after 50,000 trained on.
-        "evaluation_share": 1.2 * (evaluation / evaluated) * _median(speeds[best]),
+        "evaluation_share": 1.2 * (evaluation / evaluated) * medians[best],
     }
+
+
+def measure_in_turns(contenders: dict[str, loops.Steps], duration: float, rounds: int) -> dict[str, list[float]]:
+    """Images per second of each contender in each round, in which it runs for about `duration` seconds."""
+    steps = {}
+    for name, take in contenders.items():
+        take(3)
+        start = time.perf_counter()
+        take(5)
+        steps[name] = max(2, round(duration * 5 / (time.perf_counter() - start)))
+    speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, take in contenders.items():
+            start = time.perf_counter()
+            take(steps[name])
+            speeds[name].append(steps[name] * loops.BATCH / (time.perf_counter() - start))
+    return speeds
 
 
 def startup_seconds() -> float:
@@ -216,8 +218,8 @@ def _useful_precisions(device: torch.device) -> list[str]:
     return ["float32", "bf16"] if has_bf16 else ["float32"]
 
 
-def _median(values: list[float]) -> float:
-    return statistics.median(values)
+def _median_ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 if __name__ == "__main__":

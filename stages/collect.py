@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rethinking.core import config
-from rethinking.core.arrays import fingerprint
+from rethinking.core.arrays import dataset_fingerprint
 from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
@@ -85,7 +85,9 @@ def is_current(parameters: Parameters, run: RunName, meta: dict[str, Any], sets:
     """Whether a run was made with the recipe that the parameters say now, on the data that lie there now."""
     recipe = description(parameters.of_run(run), run.arch)
     data = sets.get(run.corruption or "")
-    return sha256_of(meta["recipe"]) == sha256_of(recipe) and (data is None or meta["data"] == fingerprint(data))
+    return sha256_of(meta["recipe"]) == sha256_of(recipe) and (
+        data is None or meta["data"] == dataset_fingerprint(data)
+    )
 
 
 def require_planned(parameters: Parameters, run: RunName, metrics: dict[str, Any], folder: Path) -> None:

@@ -4,11 +4,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rethinking.core.errors import run_stage
-from rethinking.core.files import read_csv, read_json, read_sealed, write_csv, write_json
-from rethinking.theory.common import config as config_theory
+import pandas as pd
 
-TABLES = {"expressivity": ["conditioning"], "minimum_norm": ["distances", "interpolants", "random_signs"]}
+from rethinking.core.errors import run_stage
+from rethinking.core.files import read_json, read_sealed, write_json
+from rethinking.core.tables import read_table, write_table
+from rethinking.theory.common.config import load_theory
+
+# The tables of each part, with the first column of each: the header of a table whose part has not run.
+TABLES = {
+    "expressivity": {"conditioning": "points"},
+    "minimum_norm": {"distances": "run", "interpolants": "norm", "random_signs": "features"},
+}
 
 
 def main() -> None:
@@ -18,18 +25,19 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    kernels = config_theory.load_theory(arguments.params).kernel
+    kernels = load_theory(arguments.params).kernel
 
     summary: dict[str, Any] = {}
-    tables: dict[str, list[dict[str, Any]]] = {"search": []}
-    for name, written in TABLES.items():
+    tables: dict[str, pd.DataFrame] = {}
+    for name, columns in TABLES.items():
         folder = arguments.runs / name
         if folder.exists():
             read_sealed(folder)
             summary[name] = read_json(folder / "result.json")
-        for table in written:
-            tables[table] = read_csv(folder / f"{table}.csv") if folder.exists() else []
-    summary["kernel"] = {}
+        for table, column in columns.items():
+            empty = pd.DataFrame(columns=[column])
+            tables[table] = read_table(folder / f"{table}.csv") if folder.exists() else empty
+    summary["kernel"], searches = {}, [pd.DataFrame(columns=["features"])]
     for name, kernel in kernels.items():
         folder = arguments.runs / "kernel" / name
         if folder.exists():
@@ -37,10 +45,12 @@ def main() -> None:
             filters = {"filters": kernel.random_patches.filters} if kernel.random_patches else {}
             results = read_json(folder / "result.json")
             summary["kernel"][name] = {key_of(result): result | filters for result in results}
-            tables["search"] += [{"features": name, **row} for row in read_csv(folder / "search.csv")]
+            searches.append(read_table(folder / "search.csv"))
+            searches[-1].insert(0, "features", name)
+    tables["search"] = pd.concat(searches)
     write_json(arguments.out / "summary.json", summary)
     for table, rows in tables.items():
-        write_csv(arguments.out / f"{table}.csv", rows)
+        write_table(arguments.out / f"{table}.csv", rows)
 
 
 def key_of(result: dict[str, Any]) -> str:

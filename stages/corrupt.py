@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from rethinking.core import config, registry
-from rethinking.core.arrays import open_dataset, raw_fingerprint, save_arrays
+from rethinking.core.arrays import ImageData, open_dataset, raw_fingerprint, save_arrays
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, write_json
 from rethinking.corruptions.common.request import Request
@@ -22,17 +22,13 @@ def main() -> None:
     corruption = parameters.corruption(arguments.name)
 
     data = open_dataset(arguments.raw)
-    size, width = parameters.dataset.input_size, min(data.train_images.shape[1:3])
-    if size > width:
-        raise UsageError(
-            f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide"
-        )
+    require_large_enough(data, parameters.dataset.input_size)
     module = registry.load("corruptions", corruption.kind, "corrupt.kind")
     has_level = getattr(module, "HAS_LEVEL", False)
     if arguments.name and "-" in arguments.name and not has_level:
         raise UsageError(f"grid.corruptions: '{arguments.name}' has a level, which {corruption.kind} does not take")
     level = corruption.level if has_level else 0.0
-    request = Request(level, corruption.seed, size, corruption.test_labels)
+    request = Request(level, corruption.seed, parameters.dataset.input_size, corruption.test_labels)
     changed = module.corrupt(data, request)
     description = {"kind": corruption.kind, "level": level, "seed": corruption.seed}
     audit = {**description, **module.audit(data, changed, request)}
@@ -51,6 +47,15 @@ def main() -> None:
     print(
         f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed, expected {audit['expected_changed']:.2%}"
     )
+
+
+def require_large_enough(data: ImageData, size: int) -> None:
+    """Raise UsageError where images are smaller than the network's input, to which they are cropped."""
+    width = min(data.train_images.shape[1:3])
+    if size > width:
+        raise UsageError(
+            f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide"
+        )
 
 
 if __name__ == "__main__":

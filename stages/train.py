@@ -12,9 +12,10 @@ from rethinking.core import config
 from rethinking.core.arrays import open_dataset
 from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, Interrupted, run_stage
-from rethinking.core.files import new_folder, seal, write_csv, write_json
+from rethinking.core.files import new_folder, seal, write_json
 from rethinking.core.interrupts import StopFlag
 from rethinking.core.run_name import RunName
+from rethinking.core.tables import write_table
 from rethinking.core.workspace import checkpoint_file, main_copy
 from rethinking.models.parts.network import parameter_count
 from rethinking.training.device import select_device
@@ -66,8 +67,8 @@ def train_and_write(params: list[Path], run: RunName, raw: Path, corrupted: Path
     with new_folder(out) as folder:
         (folder / "model.safetensors").write_bytes(save(weights))
         write_json(folder / "metrics.json", metrics)
-        write_csv(folder / "curves.csv", outcome.rows)
-        write_csv(folder / "steps.csv", outcome.windows)
+        write_table(folder / "curves.csv", outcome.rows)
+        write_table(folder / "steps.csv", outcome.windows)
         seal(folder, {"recipe": description(parameters, arch), "data": data.fingerprint})
 
 

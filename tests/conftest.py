@@ -14,7 +14,20 @@ from tests.stage_processes import ROOT, StageProcess
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The files that take longest, which begin first, so that none is left when the others are done.
-LONGEST = ("test_pipeline", "test_sharing", "test_run", "test_kills", "theory/test_stages", "faults/test_torture")
+LONGEST = (
+    *("stages/test_pipeline", "tools/test_sharing", "tools/test_run", "stages/test_kills", "stages/test_theory"),
+    "faults/test_torture",
+)
+
+
+def set_keys(document, changes):
+    """Set keys such as {"corrupt.level": 0.5} in nested sections, which are made where absent."""
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = document
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[last] = deepcopy(value)
 
 
 def pytest_collection_modifyitems(items):
@@ -34,12 +47,7 @@ def write_parameters(tmp_path):
             "train": {"archs": ["mlp_1x512"], "epochs": 1},
             "archs": {"mlp_1x512": {"lr": 0.01}, "alexnet": {"lr": 0.01}},
         }
-        for key, value in dict(changes).items():
-            *sections, last = key.split(".")
-            section = document
-            for name in sections:
-                section = section.setdefault(name, {})
-            section[last] = deepcopy(value)
+        set_keys(document, dict(changes))
         path = tmp_path / "params.yaml"
         with open(path, "w", encoding="utf-8") as file:
             YAML().dump(document, file)

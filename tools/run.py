@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from rethinking.core import config
+from rethinking.core.config import Resources
 from rethinking.core.errors import Interrupted, UsageError, run_stage
 from rethinking.core.interrupts import StopFlag
 from rethinking.parallel import local
 from rethinking.parallel.graph import Stage, outdated, planned_stages
-from rethinking.parallel.machine import Machine, Share, available_cores, available_gpus
+from rethinking.parallel.machine import Machine, available_cores, available_gpus
 from rethinking.parallel.ray import cluster as ray_cluster
 from rethinking.parallel.ray import engine as ray_engine
 from rethinking.parallel.schedule import Schedule
@@ -47,33 +48,33 @@ def main() -> None:
 def run(targets: Sequence[str], jobs: int, stop: StopFlag, ray: Any = None) -> bool:
     """Run the targets on this machine or on a Ray cluster, showing how it goes; whether a stage failed."""
     stages = planned_stages(targets)
-    shares = shares_of(stages)
+    resources = resources_of(stages)
     schedule = Schedule(stages, outdated({stage.name for stage in stages}))
     with View(schedule, jobs) as view:
         if ray:
-            failures = ray_engine.run(ray, schedule, jobs, shares, view, stop)
+            failures = ray_engine.run(ray, schedule, jobs, resources, view, stop)
         else:
             machine = Machine(jobs, available_cores(), available_gpus())
-            failures = local.run(schedule, machine, shares, view, stop)
+            failures = local.run(schedule, machine, resources, view, stop)
     view.account(failures)
     return bool(failures)
 
 
-def shares_of(stages: Sequence[Stage]) -> dict[str, Share]:
+def resources_of(stages: Sequence[Stage]) -> dict[str, Resources]:
     """What each stage takes, from `resources` in the root's params.yaml and in that beside the stage's dvc.yaml.
 
     Keys are patterns of stage names, such as `train@*inception*`; the last one that fits counts.
     """
-    shares = {}
+    found = {}
     for folder in {stage.folder for stage in stages}:
         files = dict.fromkeys([Path("params.yaml"), folder / "params.yaml"])
         patterns = config.resources(*(file for file in files if file.exists()))
         for stage in stages:
             if stage.folder == folder:
                 name = stage.name.rpartition(":")[2]
-                fitting = [share for pattern, share in patterns.items() if fnmatchcase(name, pattern)]
-                shares[stage.name] = Share(**fitting[-1].model_dump()) if fitting else Share()
-    return shares
+                fitting = [each for pattern, each in patterns.items() if fnmatchcase(name, pattern)]
+                found[stage.name] = fitting[-1] if fitting else Resources()
+    return found
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from dvc_data.hashfile.tree import Tree
 
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_sealed
-from rethinking.parallel.graph import in_a_sentence, locked_repository
+from rethinking.parallel.graph import dvc_errors_as_ours, locked_repository
 
 
 def main() -> None:
     """Print what was damaged and is deleted, and how much was read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    with in_a_sentence(), locked_repository() as repo:  # what DVC is just writing is no damage
+    with dvc_errors_as_ours(), locked_repository() as repo:  # what DVC is just writing is no damage
         verify(Path(repo.cache.local.path))
 
 

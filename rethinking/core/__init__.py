@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, parameters, the registry, random streams, arrays."""
+"""What all rooms use: errors, files, parameters, the registry, random streams, arrays."""

@@ -1,7 +1,7 @@
 """Data sets as folders of .npy arrays with a meta.json that holds their hashes.
 
-A raw set holds everything; a corrupted set holds only what the corruption changed and names the raw set it belongs to
-by hash. `open_dataset` opens either kind as a whole and checks every byte.
+A raw set holds everything. A corrupted set holds what the corruption changed, and the hash of its raw set.
+`open_dataset` opens either kind as a whole and checks every byte.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ ALLOWED_DTYPES = {"images": ("uint8", "float16"), "labels": ("int64",)}
 
 @dataclass(frozen=True)
 class ImageData:
-    """A data set as a network is trained on it.
+    """A data set that a network is trained on.
 
     Images are (N, H, W, C), uint8 or float16 in the range of pixels, 0 to 255; labels (N,) int64.
-    `train_true_labels` are the labels before corruption; `fingerprint` identifies every byte.
+    `train_true_labels` are the labels before corruption; `fingerprint` is a hash of every byte.
     """
 
     train_images: np.ndarray
@@ -38,15 +38,11 @@ class ImageData:
 
     @property
     def classes(self) -> int:
-        """The number of classes."""
         return len(self.class_names)
 
 
 def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-    """Write each array as `<name>.npy` into an existing folder, and meta.json, which seals all that lies there.
-
-    Raises DataError.
-    """
+    """Write each array as `<name>.npy` into an existing folder, then the meta.json that seals it. Raises DataError."""
     for name, array in arrays.items():
         try:
             np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
@@ -81,17 +77,17 @@ def open_dataset(folder: Path, raw: Path | None = None) -> ImageData:
         name=raw_meta["dataset"],
         class_names=raw_meta["class_names"],
         corruption=corruption,
-        fingerprint=fingerprint(meta),
+        fingerprint=dataset_fingerprint(meta),
     )
 
 
-def fingerprint(meta: Mapping[str, Any]) -> str:
-    """The identity of every byte of a raw or corrupted set, from its meta.json."""
+def dataset_fingerprint(meta: Mapping[str, Any]) -> str:
+    """A hash of every byte of a raw or corrupted set, from its meta.json."""
     return sha256_of([meta.get("raw") or raw_fingerprint(meta), array_hashes(meta)])
 
 
 def raw_fingerprint(meta: Mapping[str, Any]) -> str:
-    """The identity of a raw set: a hash of the hashes of its arrays."""
+    """A hash of every byte of a raw set, from its meta.json."""
     return sha256_of(array_hashes(meta))
 
 

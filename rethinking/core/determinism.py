@@ -1,4 +1,4 @@
-"""The switches that make kernels repeat themselves to the bit, for every stage that computes with torch."""
+"""The settings that make torch's kernels give the same bits each time."""
 
 import os
 
@@ -6,7 +6,7 @@ import torch
 
 
 def repeatable_kernels(required: bool = True) -> None:
-    """Let torch take deterministic kernels only, and fail where there is none; or undo that."""
+    """Let torch use deterministic kernels only, and fail where there is none; or allow all kernels."""
     # cuBLAS reads this when it starts; without it two runs may differ in the last bit.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # The same switch as use_deterministic_algorithms, without that function's two seconds of imports.

@@ -1,7 +1,7 @@
-"""How a stage ends: in its result, or in one sentence that a person can act on, an exit code and no traceback.
+"""A stage ends with its result, or with an exit code and one sentence that says what to do, without a traceback.
 
-Two things that DVC does not notice end a stage that it started, too. It hashes what a stage depends on only when the
-stage has ended, so that an edit on the way would be recorded as if it had been used; and when DVC is killed, its stage
+Under DVC a stage also fails in two cases that DVC does not notice. DVC hashes what a stage depends on when the stage
+has ended, so that it would record an edit made meanwhile as if the stage had used it. And when DVC is killed, its stage
 runs on beside the next `dvc repro`.
 """
 
@@ -47,23 +47,23 @@ def run_stage(main: Callable[[], None], watched: tuple[str, ...] = (".py", ".yam
         if _under_dvc():
             _require_unedited(watched)
     except (UsageError, DataError, Interrupted) as error:
-        sys.exit(_say(str(error), error.exit_code))
+        sys.exit(_report(str(error), error.exit_code))
     except OSError as error:
         name = f" '{error.filename}'" if error.filename else ""
         full = "; is the disk full?" if error.errno in _NO_ROOM else ""
-        sys.exit(_say(f"cannot read or write{name}: {error.strerror or error}{full}", DataError.exit_code))
+        sys.exit(_report(f"cannot read or write{name}: {error.strerror or error}{full}", DataError.exit_code))
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        sys.exit(_say("out of memory; set dataset.train_size and dataset.test_size to a smaller number", 1))
+        sys.exit(_report("out of memory; set dataset.train_size and dataset.test_size to a smaller number", 1))
     except KeyboardInterrupt:
-        sys.exit(_say("interrupted", 128 + signal.SIGINT))
+        sys.exit(_report("interrupted", 128 + signal.SIGINT))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Torch has a class of its own for a GPU's memory, and none for the CPU's; not every stage imports it."""
-    words = "can't allocate memory"
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or words in str(error)
+    """Torch has an error class for a GPU's memory and none for the CPU's; not every stage imports torch."""
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return of_torch or isinstance(error, MemoryError)
 
 
 def require_dvc_alive() -> None:
@@ -102,6 +102,6 @@ def _require_unedited(watched: tuple[str, ...]) -> None:
             raise DataError(f"{name} was edited while this stage ran; run `dvc repro` again")
 
 
-def _say(message: str, exit_code: int) -> int:
+def _report(message: str, exit_code: int) -> int:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return exit_code

@@ -1,13 +1,12 @@
 """Files written whole or not at all, and folders sealed by the hashes of their files."""
 
-import csv
 import glob
 import hashlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,38 +101,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     return value
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of equal keys as CSV, atomically; floats with six digits, None and NaN as an empty cell."""
-    with new_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _cell(item) for key, item in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> str:
-    value = finite(value)
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def read_csv(path: Path) -> list[dict[str, Any]]:
-    """Read a CSV file written by `write_csv`: numbers as float or int, empty cells as None."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{key: _parse(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
-
-
-def _parse(cell: str) -> Any:
-    if cell == "":
-        return None
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
-    return cell
 
 
 def sha256(path: Path) -> str:

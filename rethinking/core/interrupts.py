@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and the death of DVC as a flag that a long run reads between steps, to end without a loss."""
+"""A flag for Ctrl-C, SIGTERM and the end of DVC, which a long run reads between steps to save its state."""
 
 import signal
 from types import FrameType
@@ -8,7 +8,7 @@ from rethinking.core.errors import abandoned
 
 
 class StopFlag:
-    """Set by SIGINT or SIGTERM while active, or by the death of the DVC that started the stage.
+    """True after SIGINT or SIGTERM while it is active, or once the DVC that started the stage is gone.
 
     A second signal ends the process at once.
     """
@@ -26,7 +26,6 @@ class StopFlag:
             signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Whether to stop."""
         return self.signal_number is not None or abandoned()
 
     def _set(self, number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""Things found by the name of their file: architectures, corruptions and data sets are added by adding one.
+"""Architectures, corruptions and data sets, found by the name of their file: to add one, add a file.
 
-What lies in a folder `common` or `parts` is shared by the entries beside it, and is none itself.
+Files in a folder `common` or `parts` are shared by the entries beside it; they are no entries.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""Random streams: what is drawn for one purpose never moves, or resembles, another's draws."""
+"""Random streams: one for each purpose, so that the draws of one never change, or equal, those of another."""
 
 from enum import Enum
 
@@ -6,8 +6,11 @@ import numpy as np
 
 
 class Stream(Enum):
-    """What a stream draws. No value is zero, as a seed sequence ignores zeros at its end, and no two are equal, so that
-    equal seeds in params.yaml never give two purposes the same bits."""
+    """What a stream draws.
+
+    Equal seeds in params.yaml give no two purposes the same bits, as all values differ. None is zero, as a seed
+    sequence ignores zeros at its end.
+    """
 
     INITIALISATION = 1
     ORDER = 2
@@ -28,5 +31,5 @@ def generator(seed: int, stream: Stream, block: int = 0) -> np.random.Generator:
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
-    """The 63-bit seed of a stream in an epoch; as every epoch has its own, a longer run begins like a shorter one."""
+    """The 63-bit seed of a stream in an epoch. Each epoch has its own: a longer run begins like a shorter one."""
     return int(np.random.SeedSequence([seed, stream.value, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,11 +1,11 @@
-"""Folders that outlive a DVC stage: they lie beside DVC's outputs, in the main working copy."""
+"""Folders that outlive a DVC stage: they lie in the main working copy, outside DVC's outputs."""
 
 import glob
 from pathlib import Path
 
 
 def main_copy() -> Path:
-    """The project's folder; for a `dvc exp run --temp` copy, which DVC deletes, the copy it was made from."""
+    """The project's folder; in a copy of `dvc exp run --temp`, which DVC deletes, the folder it was copied from."""
     here = Path.cwd().resolve()
     for folder in here.parents:
         if folder.name == "exps" and folder.parent.name == "tmp" and folder.parent.parent.name == ".dvc":
@@ -19,12 +19,12 @@ def downloads_folder() -> Path:
 
 
 def checkpoint_file(run: Path, key: str) -> Path:
-    """Where the training state of a run, by its folder, is kept under the hash of all that determines it."""
+    """The file of a run's training state, named by the run's folder and the hash of all that determines the run."""
     return main_copy() / "checkpoints" / f"{_name(run)}@{key}.safetensors"
 
 
 def forget_checkpoints(run: Path) -> None:
-    """Delete the training states of a run that DVC has stored: from here on they would stand in for a real re-run."""
+    """Delete the training states of a run that DVC has stored, so that a forced re-run trains again."""
     for path in (main_copy() / "checkpoints").glob(f"{glob.escape(_name(run))}@*.safetensors"):
         path.unlink(missing_ok=True)
 

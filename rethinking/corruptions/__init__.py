@@ -1,7 +1,7 @@
 """The corruptions of section 2.1 of the paper, one file each.
 
-A module defines `corrupt(data, request)`, which returns the arrays that change, by their names in the contract, and
-`audit(data, changed, request)`, which judges those arrays alone, without knowing how they were drawn, and returns a
-dict of findings with `ok`. `HAS_LEVEL = True` says that the level means something to it. Each is fixed once, before
-training, and drawn from the corruption's own random stream.
+A module defines two functions. `corrupt(data, request)` returns the arrays that change, by the names of their files.
+`audit(data, changed, request)` judges these arrays without knowing how they were drawn, and returns findings with `ok`.
+A module that has levels sets `HAS_LEVEL = True`. Each corruption is drawn once, before training, from its own random
+stream.
 """

@@ -18,9 +18,9 @@ from rethinking.corruptions.common.pixels import (
     as_pixels,
     blocks,
     cropped_pixels,
+    findings,
     measure,
     measure_all,
-    verdict,
 )
 from rethinking.corruptions.common.request import Request
 
@@ -64,7 +64,7 @@ def audit(data: ImageData, changed: dict[str, np.ndarray], request: Request) -> 
         "tails_not_clipped": all(_tails_match(pixels, target) for pixels in corrupted.values()),
         "positions_are_independent": all(_positions_flat(split, target) for split in after.values()),
     }
-    return verdict(changed_share, before, after, checks)
+    return findings(changed_share, before, after, checks)
 
 
 def _moments_match(found: Moments, target: Moments) -> bool:

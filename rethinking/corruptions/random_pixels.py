@@ -11,9 +11,9 @@ from rethinking.corruptions.common.pixels import (
     as_pixels,
     blocks,
     cropped_pixels,
+    findings,
     measure_all,
     share_changed,
-    verdict,
 )
 from rethinking.corruptions.common.request import Request
 
@@ -43,7 +43,7 @@ def audit(data: ImageData, changed: dict[str, np.ndarray], request: Request) -> 
         "each_image_keeps_its_pixels": all(after[name].keeps_pixels_of(before[name]) for name in before),
         "permutations_are_independent": all(_largest_deviation(split) < MAX_DEVIATION for split in after.values()),
     }
-    return verdict(share_changed(original, corrupted), before, after, checks)
+    return findings(share_changed(original, corrupted), before, after, checks)
 
 
 def _largest_deviation(moments: Moments) -> float:

@@ -9,9 +9,9 @@ from rethinking.corruptions.common.pixels import (
     as_images,
     as_pixels,
     cropped_pixels,
+    findings,
     measure_all,
     share_changed,
-    verdict,
 )
 from rethinking.corruptions.common.request import Request
 
@@ -36,7 +36,7 @@ def audit(data: ImageData, changed: dict[str, np.ndarray], request: Request) -> 
         "one_permutation_for_all": np.array_equal(_sorted_sums(before), _sorted_sums(after)),
         "no_rows_or_columns_survive": not any(map(np.array_equal, _lines(before), _lines(after))),
     }
-    return verdict(share_changed(original, corrupted), before, after, checks)
+    return findings(share_changed(original, corrupted), before, after, checks)
 
 
 def _lines(moments: dict[str, Moments]) -> list[np.ndarray]:

@@ -4,9 +4,8 @@ Two modules of convolution 5x5, max-pool 3x3 stride 2 and local response normali
 384 and 192 units: the network of TensorFlow's CIFAR-10 tutorial. Stride-2 pools pad (1, 1), torch's way.
 
 Initialisation: Glorot uniform weights and zero biases, the default of TensorFlow, in which the paper's models were
-written.
-The paper does not state its own. He's larger weights start this network at a loss from which it does not recover on
-random labels.
+written. The paper does not state its own. He's larger weights start this network at a loss from which it does not
+recover on random labels.
 """
 
 import torch
@@ -34,7 +33,6 @@ class ResponseNorm(nn.Module):
         self.register_buffer("band", band[:, :, None, None], persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalise (N, channels, H, W)."""
         window = functional.conv2d(features * features, self.band, bias=None)
         root = torch.rsqrt(1 + window)
         return features * (root * torch.sqrt(root))

@@ -1,8 +1,7 @@
 """A multi-layer perceptron with one hidden layer of 512 ReLU units: 1,209,866 parameters on 28x28x3 with 10 classes.
 
 Initialisation: Glorot uniform weights and zero biases, the default of TensorFlow, in which the paper's models were
-written.
-The paper does not state its own.
+written. The paper does not state its own.
 """
 
 from torch import nn

@@ -1,8 +1,7 @@
 """A multi-layer perceptron with three hidden layers of 512 ReLU units: 1,735,178 parameters on 28x28x3 with 10 classes.
 
 Initialisation: Glorot uniform weights and zero biases, the default of TensorFlow, in which the paper's models were
-written.
-The paper does not state its own.
+written. The paper does not state its own.
 """
 
 from torch import nn

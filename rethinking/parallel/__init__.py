@@ -1,1 +1,1 @@
-"""Many stages of a DVC pipeline at once: DVC's own graph, what fits on the machine, one live view."""
+"""Many stages of a DVC pipeline at once: DVC's graph, what fits on the machine, a live view."""

@@ -1,4 +1,4 @@
-"""What a machine's results are measured with and on: versions, the device, the number of cores."""
+"""The machine and the versions that results are measured with."""
 
 import platform
 from importlib.metadata import version
@@ -10,7 +10,7 @@ import torch
 from rethinking.parallel.machine import available_cores
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "dvc", "safetensors")
-# What sets CPUs apart for training: the widths of their vectors, and whether they compute with bf16.
+# CPU features that training speed depends on: the width of vectors, and bf16 arithmetic.
 INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "sve", "bf16")
 
 

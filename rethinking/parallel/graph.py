@@ -1,7 +1,7 @@
 """The pipeline as `dvc repro` plans it, asked of DVC itself: which stages, in which order, which are out of date.
 
-DVC's command line gives one target's graph only (`dvc dag --dot`) and no order, so this uses the functions with which
-`dvc repro` plans; the version of DVC is pinned, and tests compare both.
+DVC's command line gives one target's graph only (`dvc dag --dot`) and no order. So this uses the functions with which
+`dvc repro` plans. The version of DVC is pinned, and tests compare both.
 """
 
 import io
@@ -21,14 +21,14 @@ from dvc.stage import PipelineStage
 from rethinking.core.errors import DataError
 
 # A killed process keeps its locks until the system's first process has noted its end, within a few seconds.
-SECONDS_OF_PATIENCE = 10
+LOCK_TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Stage:
     """A stage by the name that `dvc repro` takes, the stages it waits for, and the folder of its pipeline file.
 
-    Another machine may run it where it is `portable`: DVC's run cache carries its outputs, and those of all it needs.
+    Another machine may run a `portable` stage: DVC's run cache carries its outputs, and those of all it needs.
     """
 
     name: str
@@ -43,17 +43,17 @@ def planned_stages(targets: Sequence[str]) -> list[Stage]:
     Raises DataError, in DVC's words, where there is no such target or a pipeline file is wrong.
     """
     found: dict[str, Stage] = {}
-    with in_a_sentence(), locked_repository() as repo:
+    with dvc_errors_as_ours(), locked_repository() as repo:
         graph = get_active_graph(repo.index.graph)
         for stage in plan_repro(graph, collect_stages(repo, targets)):
             needs = tuple(need.addressing for need in graph.successors(stage))
-            portable = _is_carried(stage) and all(found[need].portable for need in needs)
+            portable = _in_run_cache(stage) and all(found[need].portable for need in needs)
             found[stage.addressing] = Stage(stage.addressing, needs, Path(stage.relpath).parent, portable)
     return list(found.values())
 
 
-def _is_carried(stage: PipelineStage) -> bool:
-    """Whether DVC keeps the outputs in its run cache: it has a command, dependencies, and no output left to Git."""
+def _in_run_cache(stage: PipelineStage) -> bool:
+    """Whether DVC keeps the stage in its run cache: it has a command, dependencies, and no output that Git keeps."""
     if stage.frozen or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
         return False
     return all(dep.protocol == "local" for dep in stage.deps) and all(
@@ -61,9 +61,9 @@ def _is_carried(stage: PipelineStage) -> bool:
     )
 
 
-def products_of_git() -> list[str]:
-    """The outputs that are left to Git instead of the cache, as paths from the root: they change as stages run."""
-    with in_a_sentence(), locked_repository() as repo:
+def outputs_in_git() -> list[str]:
+    """The outputs that Git keeps instead of DVC's cache, as paths from the root; they change as stages run."""
+    with dvc_errors_as_ours(), locked_repository() as repo:
         return sorted(
             Path(out.fs_path).relative_to(repo.root_dir).as_posix()
             for stage in repo.index.stages
@@ -73,12 +73,12 @@ def products_of_git() -> list[str]:
 
 
 def outdated(names: Collection[str]) -> set[str]:
-    """Which of these stages `dvc repro` would run or restore if it came to them now.
+    """Which of these stages `dvc repro` would run or restore now.
 
     Raises DataError where another DVC process is at work on them.
     """
-    deadline = time.monotonic() + SECONDS_OF_PATIENCE
-    with in_a_sentence():
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    with dvc_errors_as_ours():
         while True:
             try:
                 return _outdated(names)
@@ -89,14 +89,14 @@ def outdated(names: Collection[str]) -> set[str]:
 
 
 def _outdated(names: Collection[str]) -> set[str]:
-    # By the index, which is read once: collecting a target reads its pipeline file again, two seconds for the paper's.
+    # The index is read once. Collecting a target reads its pipeline file again: two seconds for the paper's.
     with locked_repository() as repo:
         return {stage.addressing for stage in repo.index.stages if stage.addressing in names and stage.changed()}
 
 
 @contextmanager
 def quiet_repository() -> Iterator[Repo]:
-    """The repository; what DVC would say, and its progress bars, would run into the live view."""
+    """The repository, with DVC's messages and progress bars off: they would disturb the live view."""
     logger = logging.getLogger("dvc")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -115,8 +115,8 @@ def locked_repository() -> Iterator[Repo]:
 
 
 @contextmanager
-def in_a_sentence() -> Iterator[None]:
-    """DVC's errors as ours."""
+def dvc_errors_as_ours() -> Iterator[None]:
+    """Raise DVC's errors as DataError."""
     try:
         yield
     except DvcException as error:

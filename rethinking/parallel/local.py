@@ -1,21 +1,22 @@
-"""A schedule run on this machine: start what is ready and fits, follow it, keep going past failures."""
+"""Run a schedule on this machine: start what is ready and fits, follow it, go on after failures."""
 
 import os
 from collections.abc import Callable, Mapping
 
+from rethinking.core.config import Resources
 from rethinking.core.errors import DataError
 from rethinking.parallel.graph import outdated
-from rethinking.parallel.machine import Machine, Share
+from rethinking.parallel.machine import Machine
 from rethinking.parallel.pool import Ended, Pool
 from rethinking.parallel.schedule import Schedule, State
 from rethinking.parallel.view import View
 
-# Asking DVC costs about as much as starting it for one stage, so two doubtful stages are left to their own `dvc repro`.
+# To ask DVC costs about as much as to start it for one stage. So up to two doubtful stages are simply started.
 WORTH_ASKING = 3
 
 
 def run(
-    schedule: Schedule, machine: Machine, shares: Mapping[str, Share], view: View, stop: Callable[[], bool]
+    schedule: Schedule, machine: Machine, resources: Mapping[str, Resources], view: View, stop: Callable[[], bool]
 ) -> dict[str, Ended]:
     """Run everything that can run, or until `stop()`; return the stages that failed.
 
@@ -26,8 +27,8 @@ def run(
     said = False
     while True:
         if not stop():
-            settle_doubts(schedule, WORTH_ASKING)
-            _start(schedule, machine, shares, view, pool)
+            ask_about_doubtful(schedule, WORTH_ASKING)
+            _start(schedule, machine, resources, view, pool)
         elif pool.jobs:
             if not said:
                 view.say(f"stopping; {', '.join(pool.jobs)} may save their state. Ctrl-C again ends them at once.")
@@ -45,31 +46,31 @@ def run(
         view.draw(pool.jobs.values())
 
 
-def settle_doubts(schedule: Schedule, enough: int) -> None:
-    """Ask DVC about so many doubtful stages or more; those that are up to date may make others doubtful."""
-    while len(doubtful := schedule.doubtful()) >= enough:
+def ask_about_doubtful(schedule: Schedule, at_least: int) -> None:
+    """Ask DVC which doubtful stages are out of date while there are so many; an answer may make others doubtful."""
+    while len(doubtful := schedule.doubtful()) >= at_least:
         try:
             changed = outdated(doubtful)
-        except DataError:  # no reason to end what runs; each stage's own `dvc repro` will say what is wrong
+        except DataError:  # each stage's own `dvc repro` will say what is wrong
             changed = set(doubtful)
         schedule.confirm(doubtful, changed)
 
 
-def _start(schedule: Schedule, machine: Machine, shares: Mapping[str, Share], view: View, pool: Pool) -> None:
+def _start(schedule: Schedule, machine: Machine, resources: Mapping[str, Resources], view: View, pool: Pool) -> None:
     """Start every ready stage for which there is a place."""
     for name in schedule.ready():
-        if machine.take(name, shares[name]):
-            pool.start(name, environment(machine, name))
+        if machine.take(name, resources[name]):
+            pool.start(name, stage_environment(machine, name))
             schedule.set(name, State.RUNNING)
             gpu = machine.gpu(name)
             view.started(name, gpu and f"GPU {gpu}")
 
 
-def environment(machine: Machine, name: str) -> dict[str, str]:
-    """What a stage's command is told: its GPU, and to let idle threads sleep instead of spin.
+def stage_environment(machine: Machine, name: str) -> dict[str, str]:
+    """The variables of a stage's command: its GPU, and that idle threads sleep instead of spin.
 
-    The number of threads is left alone, as it changes the last bits of a training; sleeping threads change none. Side
-    by side, spinning ones take the cores from each other.
+    Spinning threads of stages that run side by side take the cores from each other; sleeping ones change no result. The
+    number of threads is not set, as it changes the last bits of a training.
     """
     found = {} if machine.jobs == 1 else {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     gpu = machine.gpu(name)

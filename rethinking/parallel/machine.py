@@ -1,17 +1,11 @@
-"""What the machine has, what a stage takes of it, and which GPU a stage gets."""
+"""What the machine has, and which GPU a stage gets."""
 
 import os
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Share:
-    """What one stage takes: whole CPU cores, and a share of one GPU's memory in [0, 1]. Zero takes no place."""
-
-    cores: int = 0
-    gpu: float = 0.0
+from rethinking.core.config import Resources
 
 
 @dataclass
@@ -21,39 +15,38 @@ class Machine:
     jobs: int
     cores: int
     gpus: list[str]
-    taken: dict[str, tuple[Share, str | None]] = field(default_factory=dict)
+    taken: dict[str, tuple[Resources, str | None]] = field(default_factory=dict)
 
-    def take(self, name: str, share: Share) -> bool:
+    def take(self, name: str, resources: Resources) -> bool:
         """Give the stage its place and the emptiest GPU; False where nothing fits now.
 
         A stage that asks for more cores than there are gets all of them.
         """
         cores = sum(min(each.cores, self.cores) for each, _ in self.taken.values())
-        if len(self.taken) >= self.jobs or cores + min(share.cores, self.cores) > self.cores:
+        if len(self.taken) >= self.jobs or cores + min(resources.cores, self.cores) > self.cores:
             return False
         gpu = None
         if self.gpus:
             memory, stages = self._load()
             gpu = min(self.gpus, key=lambda each: (memory[each], stages[each]))
-            if memory[gpu] + share.gpu > 1 + 1e-9:  # ten shares of 0.1 fit
+            if memory[gpu] + resources.gpu > 1 + 1e-9:  # ten shares of 0.1 fit
                 return False
-        self.taken[name] = (share, gpu)
+        self.taken[name] = (resources, gpu)
         return True
 
     def gpu(self, name: str) -> str | None:
-        """The GPU that the stage was given, where there are several to choose from."""
+        """The stage's GPU; None where there is no choice, so that nothing need be set."""
         return self.taken[name][1] if len(self.gpus) > 1 else None
 
     def release(self, name: str) -> None:
-        """The stage has ended."""
         del self.taken[name]
 
     def _load(self) -> tuple[dict[str, float], Counter[str | None]]:
         """The share of memory taken on each GPU, and the number of stages there."""
         memory = dict.fromkeys(self.gpus, 0.0)
-        for share, gpu in self.taken.values():
+        for given, gpu in self.taken.values():
             if gpu is not None:
-                memory[gpu] += share.gpu
+                memory[gpu] += given.gpu
         return memory, Counter(gpu for _, gpu in self.taken.values())
 
 

@@ -1,8 +1,8 @@
 """Stages as processes: each a `dvc repro --single-item` on a terminal of its own.
 
-The terminal is what ends a stage with its owner. When this process dies, however it dies, the terminal hangs up, and
-the system ends all that runs on it; when DVC alone is killed, the command that it ran ends likewise. Programs also show
-their progress on a terminal as it happens, and only now and then on a pipe.
+The terminal ends a stage when its owner dies. However this process dies, the terminal hangs up, and the system ends all
+that runs on it; when only DVC is killed, the command that it ran ends likewise. Programs also show their progress at
+once on a terminal, and only now and then on a pipe.
 """
 
 import fcntl
@@ -24,32 +24,32 @@ import psutil
 from rethinking.parallel.schedule import State
 
 DVC = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
-# What DVC says of a stage first.
-SAID = (
+# The first line that DVC prints of a stage tells what becomes of it.
+OUTCOMES = (
     (re.compile(r"^Running stage "), State.DONE),
     (re.compile(r" is cached - skipping run, checking out outputs$"), State.RESTORED),
     (re.compile(r" didn't change, skipping$"), State.UNCHANGED),
 )
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-REMEMBERED_LINES = 12
+KEPT_LINES = 12
 
 
 @dataclass
 class Job:
-    """A running stage: its process, the terminal it writes to, its last lines and what it says of its progress."""
+    """A running stage: its process, its terminal, its last lines and its progress."""
 
     name: str
     process: subprocess.Popen[bytes]
     terminal: int
     started: float = field(default_factory=time.monotonic)
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_LINES))
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     progress: str = ""
     state: State | None = None
     signalled: set[int] = field(default_factory=set)
     _unfinished: str = ""
 
     def read(self) -> bool:
-        """Take in what the stage wrote; False once nothing more can come."""
+        """Read what the stage wrote; False once nothing more can come."""
         try:
             text = os.read(self.terminal, 65536).decode(errors="replace")
         except OSError:  # Linux says so when the last process on the terminal has gone
@@ -57,25 +57,25 @@ class Job:
         *whole, self._unfinished = (self._unfinished + COLOURS.sub("", text)).replace("\r\n", "\n").split("\n")
         for line in whole:
             self._remember(line)
-        self.progress = next(iter(_drawn(self._unfinished)), self.progress)
+        self.progress = next(iter(_states(self._unfinished)), self.progress)
         return bool(text)
 
     def _remember(self, line: str) -> None:
-        """A finished line; a progress bar that was drawn over itself leaves its last state."""
-        for last in _drawn(line)[:1]:
+        """Keep a finished line; of a progress bar, its last state."""
+        for last in _states(line)[:1]:
             self.lines.append(last)
             self.progress = last
-            self.state = self.state or next((state for words, state in SAID if words.search(last)), None)
+            self.state = self.state or next((state for pattern, state in OUTCOMES if pattern.search(last)), None)
 
 
-def _drawn(line: str) -> list[str]:
-    """What was drawn over each other on one line, the last first, without what is empty."""
+def _states(line: str) -> list[str]:
+    """What a line showed as it was redrawn after carriage returns, the last first, without empty states."""
     return [part.strip() for part in reversed(line.split("\r")) if part.strip()]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A stage that has ended: what has become of it, how long it took, and its last lines."""
+    """A stage that has ended: its state, how long it took, and its last lines."""
 
     name: str
     state: State
@@ -91,7 +91,6 @@ class Pool:
         self._selector = selectors.DefaultSelector()
 
     def start(self, name: str, environment: dict[str, str]) -> None:
-        """Start a stage."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 200))
 
@@ -121,7 +120,7 @@ class Pool:
         return [self._end(job) for job in list(self.jobs.values()) if job.process.poll() is not None]
 
     def _end(self, job: Job) -> Ended:
-        """Forget a stage whose DVC has ended; closing the terminal ends what it may have left behind."""
+        """Remove a stage whose DVC has ended; closing the terminal ends processes it may have left."""
         if job.terminal in self._selector.get_map():
             self._selector.unregister(job.terminal)
             os.set_blocking(job.terminal, False)

@@ -1,4 +1,4 @@
-"""What may start when: a stage once all it needs is done, in DVC's order, and nothing that needs what failed."""
+"""When a stage may start: once all it needs is done, in DVC's order, and never where something it needs failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from rethinking.parallel.graph import Stage
 
 
 class State(Enum):
-    """Where a stage stands; `unchanged` counts as done."""
+    """The state of a stage; `restored` and `unchanged` count as done."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -26,8 +26,8 @@ FINISHED = {State.DONE, State.RESTORED, State.UNCHANGED}
 class Schedule:
     """The state of every stage of a plan, in DVC's order.
 
-    `stages` come after those they need; `outdated` are those that DVC would run now. A stage that is up to date may
-    still change when one it needs has run: it is doubtful until somebody asks DVC again.
+    `stages` come after those they need; `outdated` are those that DVC would run now. A stage that was up to date is
+    doubtful once a stage it needs has run, until DVC is asked again.
     """
 
     stages: Sequence[Stage]
@@ -47,11 +47,11 @@ class Schedule:
         ]
 
     def doubtful(self) -> list[str]:
-        """The ready stages that were up to date before one they need has run."""
+        """The ready stages that were up to date before a stage they need ran."""
         return [name for name in self.ready() if name not in self.outdated]
 
     def confirm(self, names: Sequence[str], outdated: set[str]) -> None:
-        """DVC's answer about doubtful stages: those in `outdated` will run, the others are up to date still."""
+        """Take DVC's answer about doubtful stages: those in `outdated` will run, the others are still up to date."""
         for name in names:
             if name in outdated:
                 self.outdated.add(name)
@@ -60,7 +60,7 @@ class Schedule:
         self._settle()
 
     def set(self, name: str, state: State) -> None:
-        """Note what has become of a stage, and of those that need it."""
+        """Set the state of a stage, and what follows for those that need it."""
         self.states[name] = state
         self._settle()
 
@@ -75,7 +75,7 @@ class Schedule:
         return need if self.states[need] is State.FAILED else self.blocker(need)
 
     def _settle(self) -> None:
-        """Leave out what needs a failed stage; take as unchanged what is up to date and needs only the unchanged."""
+        """Leave out what needs a failed stage; what is up to date and needs only unchanged stages is unchanged."""
         for stage in self.stages:
             if self.states[stage.name] is not State.WAITING:
                 continue

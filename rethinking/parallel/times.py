@@ -15,7 +15,7 @@ from rethinking.parallel.schedule import State
 
 
 def times_file() -> Path:
-    """One line for each time that a stage ended."""
+    """The file of times, a line each time a stage ends."""
     return main_copy() / "live" / "times.jsonl"
 
 
@@ -30,8 +30,8 @@ def note(ended: Ended, state: State) -> None:
 
 
 def times() -> list[dict[str, Any]]:
-    """Each stage that ran to its end, by name: seconds of its last run, with those of the starts before that ended
-    early, and threads."""
+    """Each stage that ran to its end, sorted by name: seconds of its last run, earlier starts that were stopped
+    included, and threads."""
     found: dict[str, dict[str, Any]] = {}
     early: dict[str, float] = {}
     text = times_file().read_text(encoding="utf-8") if times_file().exists() else ""

@@ -1,4 +1,4 @@
-"""What the runner shows: one live table on a terminal, a line for each event elsewhere, and an account at the end."""
+"""What the runner shows: a live table on a terminal, a line for each event elsewhere, and a summary at the end."""
 
 import re
 import time
@@ -20,7 +20,7 @@ SECONDS_BETWEEN_DRAWINGS = 0.25
 
 
 class Running(Protocol):
-    """What the view needs to know of a running stage."""
+    """A running stage, as the view shows it."""
 
     name: str
     started: float
@@ -28,7 +28,7 @@ class Running(Protocol):
 
 
 class View:
-    """Follows a schedule; use it as a context."""
+    """Shows a schedule as it runs; use it as a context."""
 
     def __init__(self, schedule: Schedule, jobs: int):
         self.schedule, self.jobs = schedule, jobs
@@ -46,20 +46,20 @@ class View:
         self._live.stop()
 
     def say(self, message: str) -> None:
-        """One line that stays."""
+        """Print a line that stays."""
         self.console.print(Text(message), soft_wrap=True)
 
     def started(self, name: str, place: str | None) -> None:
-        """A stage has started, perhaps on a GPU or a node; the table shows it, a log says it."""
+        """Print that a stage has started, perhaps on a GPU or a node; on a terminal the table shows it."""
         if not self.console.is_terminal:
             self.say(f"started {name}" + (f" on {place}" if place else ""))
 
     def ended(self, ended: Ended) -> None:
-        """A stage has ended: say so, and note how long it took."""
+        """Print that a stage has ended, and note how long it took."""
         state = self.schedule.states[ended.name]
         try:
             note(ended, state)
-        except OSError as error:  # no reason to end what runs
+        except OSError as error:  # the stages go on
             self.say(f"{times_file()} cannot be written ({error.strerror})")
         if state is State.DONE:
             self.seconds.setdefault(_kind(ended.name), []).append(ended.seconds)
@@ -108,7 +108,7 @@ class View:
         return work / self.jobs
 
     def account(self, failures: dict[str, Ended]) -> None:
-        """What has become of all stages, and why some failed."""
+        """Print what has become of all stages, and why some failed."""
         for name, ended in failures.items():
             self.say(f"\nfailed: {name}, after {duration(ended.seconds)}; its last lines:")
             for line in ended.lines:

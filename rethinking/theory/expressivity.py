@@ -9,12 +9,16 @@ units, gives every layer an interval of the line and hands the value so far to t
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rethinking.core.errors import DataError
+from rethinking.core.arrays import ImageData
+from rethinking.core.errors import DataError, UsageError
+from rethinking.theory.common.config import Expressivity
+from rethinking.theory.common.points import points
 
 # Hidden activations held at once: 128 MiB of float64.
 BLOCK_ELEMENTS = 2**24
@@ -29,14 +33,9 @@ class Units:
 
 
 def random_direction(dimension: int, generator: np.random.Generator) -> np.ndarray:
-    """A direction (d,) float64 of length one, uniform on the sphere: distinct points project apart almost surely."""
+    """A direction (d,) float64, uniform on the unit sphere: distinct points have distinct projections almost surely."""
     direction = generator.standard_normal(dimension)
     return direction / np.linalg.norm(direction)
-
-
-def points(images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, C) uint8 as points (N, d) float64, pixels in [0, 1]."""
-    return images.reshape(len(images), -1) / 255.0
 
 
 def project(images: np.ndarray, direction: np.ndarray, block: int = 1000) -> np.ndarray:
@@ -54,10 +53,10 @@ def two_layer_units(projections: np.ndarray, targets: np.ndarray) -> Units:
 
 
 def deep_units(projections: np.ndarray, targets: np.ndarray, layers: int) -> list[Units]:
-    """The same function in so many hidden layers, each with an n/k share of the points.
+    """The same function in k hidden layers, each with n/k of the points.
 
-    One unit more per layer brings the slope back to zero at the layer's last point, so that the layers before stay
-    constant where a layer works: their sum never leaves the range of the targets. Raises DataError as above.
+    One unit more in each layer brings its slope back to zero at its last point. Beyond it the layer is constant,
+    so that the sum of layers never leaves the range of the targets. Raises DataError as two_layer_units does.
     """
     ordered, thresholds, slopes = _interpolate(projections, targets)
     parts = np.array_split(np.arange(len(ordered)), layers)
@@ -110,9 +109,9 @@ class TwoLayerNetwork(nn.Module):
 
 
 class DeepNetwork(nn.Module):
-    """Several hidden layers; layer k holds max(z - b_j, 0) of its own interval and hands on z and the value so far.
+    """Several hidden layers: each adds the units max(z - b_j, 0) of its own interval, and passes on z and the value.
 
-    Handing on takes three units with fixed weights: max(z, 0), where z is counted from the first threshold, and
+    To pass them on takes three units with fixed weights: max(z, 0), where z is counted from the first threshold, and
     max(v, 0), max(-v, 0) of the value v.
     """
 
@@ -136,10 +135,80 @@ class DeepNetwork(nn.Module):
 
 @torch.inference_mode()
 def evaluate(network: nn.Module, images: np.ndarray, widest_layer: int) -> np.ndarray:
-    """The network's value (N,) float64 on images (N, H, W, C), so many images at a time that memory stays bounded."""
+    """The network's value (N,) float64 on images (N, H, W, C), in blocks, so that memory stays bounded."""
     parameter = next(network.parameters())
     block = max(1, BLOCK_ELEMENTS // max(widest_layer, images[0].size))
     values = [
         network(torch.from_numpy(points(images[i : i + block])).to(parameter)) for i in range(0, len(images), block)
     ]
     return torch.cat(values).double().cpu().numpy()
+
+
+def fit_images(
+    settings: Expressivity, data: ImageData, seed: int, device: torch.device
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Fit random labels and random real targets on more and more images, and the labels of all in a deep network too.
+
+    Returns the result on the largest number of images, that of the deep network in it as `deep`, and a row for each
+    number. Raises UsageError where there are fewer images than asked for.
+    """
+    images = np.concatenate([data.train_images, data.test_images]) if settings.test_images else data.train_images
+    if max(settings.sizes) > len(images):
+        raise UsageError(f"theory.expressivity.sizes: found {max(settings.sizes)}, but there are {len(images)} images")
+    generator = np.random.default_rng([seed, 0])
+    order = generator.permutation(len(images))
+    direction = random_direction(images[0].size, generator)
+    labels = generator.integers(0, data.classes, len(images))
+    targets = generator.standard_normal(len(images))
+
+    rows = []
+    for size in sorted(settings.sizes):
+        chosen = np.sort(order[:size])
+        rows.append(fit_two_layers(images[chosen], labels[chosen], targets[chosen], direction, device))
+        print(
+            f"{size} points: accuracy {rows[-1]['label_accuracy']:.2%}, residual {rows[-1]['label_residual']:.1e}",
+            flush=True,
+        )
+    deep = fit_deep(images[chosen], labels[chosen], direction, settings.layers, device)
+    sizes = {"dataset": data.name, "train_size": size}
+    return {**sizes, **rows[-1], "deep": {**sizes, **deep}}, rows
+
+
+def fit_two_layers(
+    images: np.ndarray, labels: np.ndarray, targets: np.ndarray, direction: np.ndarray, device: torch.device
+) -> dict[str, Any]:
+    """How well networks of two layers take labels (n,) int64, in float64 and float32, and real targets (n,)."""
+    projections, size = project(images, direction), len(images)
+    network = TwoLayerNetwork(direction, two_layer_units(projections, labels)).to(device)
+    real_network = TwoLayerNetwork(direction, two_layer_units(projections, targets)).to(device)
+    return {
+        "points": size,
+        "weights": sum(parameter.numel() for parameter in network.parameters()),
+        "condition_number": condition_number(projections),
+        "smallest_gap": float(np.diff(np.sort(projections)).min(initial=np.inf)),
+        "largest_weight": network.weights.detach().abs().max().item(),
+        **accuracy_and_residual(evaluate(network, images, size), labels, "label"),
+        "target_residual": float(np.abs(evaluate(real_network, images, size) - targets).max()),
+        **accuracy_and_residual(evaluate(network.float(), images, size), labels, "float32_label"),
+    }
+
+
+def fit_deep(
+    images: np.ndarray, labels: np.ndarray, direction: np.ndarray, layers: int, device: torch.device
+) -> dict[str, Any]:
+    """How well a network of so many hidden layers takes labels (n,) int64, in float64 and float32."""
+    network = DeepNetwork(direction, deep_units(project(images, direction), labels, layers)).to(device)
+    own_units = -(-len(images) // layers) + 1
+    return {
+        "layers": layers,
+        "width": own_units + 3,
+        "weights": sum(parameter.numel() for parameter in network.parameters()),
+        **accuracy_and_residual(evaluate(network, images, own_units), labels, "label"),
+        **accuracy_and_residual(evaluate(network.float(), images, own_units), labels, "float32_label"),
+    }
+
+
+def accuracy_and_residual(values: np.ndarray, labels: np.ndarray, name: str) -> dict[str, float]:
+    """The share of labels that the network's values round to, and the largest difference from them."""
+    accuracy, residual = np.mean(np.rint(values) == labels), np.abs(values - labels).max()
+    return {f"{name}_accuracy": float(accuracy), f"{name}_residual": float(residual)}

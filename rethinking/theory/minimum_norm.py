@@ -1,15 +1,23 @@
 """Gradient descent on an over-parameterised linear model finds the interpolant of least norm (paper, section 5).
 
-Started at zero it never leaves the span of the training points, and the only interpolant there is w = X^T (X X^T)^-1 y.
+From zero it never leaves the span of the training points, and the only interpolant there is w = X^T (X X^T)^-1 y.
 The model is linear in random cosine features, which approximate a Gaussian kernel (Rahimi and Recht, 2007). How well
-such a model fits random signs measures the empirical Rademacher complexity of section 2.2.
+such a model fits random signs is the empirical Rademacher complexity of section 2.2.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from rethinking.core.arrays import ImageData
+from rethinking.core.errors import UsageError
+from rethinking.theory.common.config import MinimumNorm
+from rethinking.theory.common.points import error_rate, one_hot, points
+
+Rows = list[dict[str, Any]]
 
 
 class Cosines(NamedTuple):
@@ -91,3 +99,113 @@ def fit_random_signs(features: Tensor, draws: int, generator: torch.Generator) -
     fitted = basis @ (basis.T @ signs)
     accuracy = (fitted.sign() == signs).double().mean(dim=0)
     return RandomSigns(fitted.norm(dim=0) / len(features) ** 0.5, accuracy)
+
+
+class Images(NamedTuple):
+    """The chosen training images and all test images as points (n, d) and (m, d) float64, with labels."""
+
+    train: Tensor
+    targets: Tensor  # (n, K) float64, one-hot
+    test: Tensor
+    test_labels: Tensor  # (m,) int64
+
+
+def choose_images(data: ImageData, count: int, seed: int) -> Images:
+    """So many random training images, in their order in the data set, and all test images."""
+    chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(data.train_images))[:count])
+    return Images(
+        torch.from_numpy(points(data.train_images[chosen])),
+        one_hot(torch.tensor(data.train_labels[chosen]), data.classes),
+        torch.from_numpy(points(data.test_images)),
+        torch.tensor(data.test_labels),
+    )
+
+
+def compare_interpolants(settings: MinimumNorm, data: ImageData, seed: int) -> tuple[dict[str, Any], dict[str, Rows]]:
+    """Measure the way to the least norm, interpolants of larger norms, and the fit of random signs.
+
+    Returns the summary and the tables by name. Raises UsageError where there are too few images or features.
+    """
+    if settings.train_size > len(data.train_images) or settings.features < settings.train_size:
+        raise UsageError(
+            f"theory.minimum_norm.train_size: found {settings.train_size}; at most theory.minimum_norm.features "
+            f"({settings.features}) and the number of training images ({len(data.train_images)}) are allowed"
+        )
+    images, generator = choose_images(data, settings.train_size, seed), torch.Generator().manual_seed(seed)
+    cosines = draw_cosines(images.train.shape[1], settings.features, settings.bandwidth, generator)
+    train, test = cosines(images.train), cosines(images.test)
+    least = minimum_norm_solution(train, images.targets)
+    # The three share one generator, so that their order is part of the result.
+    distances = distances_to_least_norm(settings, train, images.targets, least, generator)
+    interpolants = longer_interpolants(settings.scales, train, test, images, least, generator)
+    signs = random_sign_fits(settings, images, generator)
+    summary = {
+        "dataset": data.name,
+        "train_size": settings.train_size,
+        "features": settings.features,
+        "norm": least.norm().item(),
+        "test_error": error_rate(test @ least, images.test_labels),
+        "distance": {row["run"]: row["distance"] for row in distances},  # the last of each run
+    }
+    return summary, {"distances": distances, "interpolants": interpolants, "random_signs": signs}
+
+
+def distances_to_least_norm(
+    settings: MinimumNorm, train: Tensor, targets: Tensor, least: Tensor, generator: torch.Generator
+) -> Rows:
+    """How far both kinds of gradient descent, started at zero, are from the least-norm solution as epochs pass."""
+    start, epochs = torch.zeros_like(least), settings.epochs
+    plain = gradient_descent(train, targets, start, epochs)
+    stochastic = stochastic_gradient_descent(train, targets, start, epochs, settings.batch_size, generator)
+    return [
+        *distance_rows("gradient descent", plain, least),
+        *distance_rows("stochastic gradient descent", stochastic, least),
+    ]
+
+
+def distance_rows(name: str, run: Iterator[Tensor], least: Tensor) -> Rows:
+    """The relative distance to the least-norm solution after 1, 2, 3, 4, 5, 6, 7, 8, 10, ... epochs and the last."""
+    rows, wanted = [], 1
+    for epoch, weights in enumerate(run, start=1):
+        row = {"run": name, "epoch": epoch, "distance": ((weights - least).norm() / least.norm()).item()}
+        if epoch >= wanted:
+            rows.append(row)
+            wanted = max(epoch + 1, round(1.15 * epoch))
+    return rows if rows[-1] == row else [*rows, row]
+
+
+def longer_interpolants(
+    scales: list[float], train: Tensor, test: Tensor, images: Images, least: Tensor, generator: torch.Generator
+) -> Rows:
+    """Norm, residual and test error as a random part that no training point sees is added, in lengths of `least`."""
+    extra = invisible_part(train, torch.randn(least.shape, dtype=torch.float64, generator=generator))
+    rows = []
+    for scale in scales:
+        weights = least + scale * least.norm() / extra.norm() * extra
+        rows.append(
+            {
+                "norm": weights.norm().item(),
+                "relative_residual": ((train @ weights - images.targets).norm() / images.targets.norm()).item(),
+                "test_error": error_rate(test @ weights, images.test_labels),
+            }
+        )
+    return rows
+
+
+def random_sign_fits(settings: MinimumNorm, images: Images, generator: torch.Generator) -> Rows:
+    """How well ever more cosine features fit random signs, beside their test error on the true labels."""
+    rows = []
+    for count in settings.counts:
+        cosines = draw_cosines(images.train.shape[1], count, settings.bandwidth, generator)
+        train, test = cosines(images.train), cosines(images.test)
+        complexity, accuracy = fit_random_signs(train, settings.draws, generator)
+        rows.append(
+            {
+                "features": count,
+                "complexity": complexity.mean().item(),
+                "complexity_std": complexity.std().item(),
+                "random_label_accuracy": accuracy.mean().item(),
+                "test_error": error_rate(test @ least_squares_solution(train, images.targets), images.test_labels),
+            }
+        )
+    return rows

@@ -1,1 +1,1 @@
-"""The training engine: a model, arrays on the device and a recipe in; curves, final metrics and the same bits out."""
+"""Training a network: the loop and its step, evaluation, checkpoints, and what determines a run."""

@@ -16,7 +16,7 @@ RGB_TO_YIQ = torch.tensor(((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0
 
 
 class Augmentation:
-    """Turn raw images (B, H, W, C) into network inputs (B, size, size, C) float32, each image drawn afresh.
+    """Turn raw images (B, H, W, C) into network inputs (B, size, size, C) float32, each with its own draws.
 
     `full` adds the flip and, on colour images, colour to the random crop. Images and generator are on `device`.
     """
@@ -28,7 +28,6 @@ class Augmentation:
         self.to_rgb = torch.linalg.inv(RGB_TO_YIQ).to(device)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Draw crops (and flips and colours) from `generator` and standardise."""
         images = self._crop(images, generator).float()
         if self.full and images.shape[-1] == 3:
             images = self._colour(images, generator)
@@ -52,7 +51,7 @@ class Augmentation:
         saturation = _uniform(count, generator, 0.5, 1.5)
         angle = _uniform(count, generator, -0.2 * 2 * math.pi, 0.2 * 2 * math.pi)
         contrast = _uniform(count, generator, 0.5, 1.5)
-        # One 3x3 matrix per image: to YIQ, turn and stretch the colour plane, and back.
+        # A 3x3 matrix for each image: to YIQ, turn and stretch the colour plane, and back.
         zero, one = torch.zeros_like(angle), torch.ones_like(angle)
         turn = torch.stack(
             [

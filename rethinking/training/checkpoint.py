@@ -1,4 +1,4 @@
-"""Training state on disk: written whole or not at all, read without executing anything and only with its checksum."""
+"""Training state on disk: written whole or not at all; read, without executing anything, if its checksum is right."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, step: TrainingStep, progress: Progress) -> None:
     tensors["default_generator"] = _default_generator(step.device).get_rng_state()
     text = json.dumps(progress.__dict__)
     with new_file(path) as partial:
-        # Not save_file, which says of a full disk neither that nor which file.
+        # Not save_file, whose error on a full disk names neither the disk nor the file.
         partial.write_bytes(save(tensors, {"progress": text, "sha256": checksum(tensors, text)}))
 
 

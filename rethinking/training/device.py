@@ -35,7 +35,7 @@ def select_device(name: str, deterministic: bool) -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep large freed blocks; returned to the system, each step faults them in again by the page."""
+    """Let glibc keep large freed blocks; if it returned them to the system, each step would fault them in again."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
         libc.mallopt(mmap_threshold, largest)

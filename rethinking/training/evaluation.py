@@ -77,7 +77,7 @@ def scores(problem: Problem, predictions: Predictions) -> dict[str, float | None
         "corrupted_subset_accuracy": ((fits_given * corrupted).sum() / corrupted.sum()).item(),
         "recovered_true_accuracy": ((fits_true * corrupted).sum() / corrupted.sum()).item(),
     }
-    # An empty subset divides zero by zero; a loss that is not finite stays visible as such.
+    # The accuracy of an empty subset is 0/0. A loss that is not finite stays as it is.
     return {
         name: None if name.endswith("accuracy") and number != number else number for name, number in numbers.items()
     }

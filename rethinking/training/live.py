@@ -1,4 +1,4 @@
-"""Curves to watch while a run trains: a progress bar, DVCLive's files, and a mirror where one is asked for."""
+"""Curves to watch while a run trains: a progress bar, DVCLive's files, and a mirror if one is set."""
 
 import importlib
 import sys
@@ -11,17 +11,17 @@ from rethinking.core.errors import UsageError
 
 
 class Follower(Protocol):
-    """Something that takes an epoch's numbers."""
+    """Shows or sends the curves of a run."""
 
     def log(self, row: dict[str, Any]) -> None:
-        """Take one row of the curves."""
+        """Take the row of an epoch."""
 
     def close(self) -> None:
-        """Flush and finish."""
+        """Take no more rows."""
 
 
 class ProgressBar:
-    """Steps done with loss, accuracies and time left; on a pipe, one line now and then instead of a moving bar."""
+    """Steps done, loss, accuracies and time left; on a pipe, a line every 30 seconds instead of a moving bar."""
 
     def __init__(self, name: str, total_steps: int):
         interval = 0.5 if sys.stderr.isatty() else 30
@@ -32,7 +32,6 @@ class ProgressBar:
         self.bar.update(steps - self.bar.n)
 
     def log(self, row: dict[str, Any]) -> None:
-        """Show an epoch's numbers."""
         self.step(row["step"])
         self.bar.set_postfix_str(
             f"epoch {row['epoch']} loss {row['train_loss']:.3f} "
@@ -41,7 +40,6 @@ class ProgressBar:
         )
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
         self.bar.close()
 
 
@@ -54,7 +52,6 @@ class DvcLive:
         self.live = Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, report="html", monitor_system=False)
 
     def log(self, row: dict[str, Any]) -> None:
-        """Append an epoch."""
         self.live.step = row["epoch"]
         for name, value in row.items():
             if isinstance(value, float):
@@ -63,7 +60,6 @@ class DvcLive:
         self.live.make_report()
 
     def close(self) -> None:
-        """End the live run."""
         self.live.end()
 
 
@@ -74,11 +70,9 @@ class WeightsAndBiases:
         self.run = _needed("wandb").init(project="rethinking-generalization", name=name, config=parameters)
 
     def log(self, row: dict[str, Any]) -> None:
-        """Send an epoch."""
         self.run.log(row, step=row["epoch"])
 
     def close(self) -> None:
-        """End the mirrored run."""
         self.run.finish()
 
 
@@ -92,18 +86,16 @@ class TensorBoard:
         self.writer = SummaryWriter(folder / "tensorboard")
 
     def log(self, row: dict[str, Any]) -> None:
-        """Append an epoch."""
         for name, value in row.items():
             if isinstance(value, float):
                 self.writer.add_scalar(name, value, row["epoch"])
 
     def close(self) -> None:
-        """Flush the event file."""
         self.writer.close()
 
 
 def followers(live: bool, mirror: str, name: str, folder: Path, parameters: dict[str, Any]) -> list[Follower]:
-    """What `train.live` and `train.mirror` ask for. Raises UsageError where a mirror's package is absent."""
+    """The followers that `train.live` and `train.mirror` name. Raises UsageError where a mirror's package is absent."""
     found: list[Follower] = [DvcLive(folder)] if live else []
     if mirror == "wandb":
         found.append(WeightsAndBiases(name, parameters))

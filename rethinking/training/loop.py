@@ -1,4 +1,4 @@
-"""A whole training run: epochs of steps, an evaluation after each, checkpoints, and a stop that loses nothing."""
+"""A whole training run: epochs of steps, an evaluation after each, and checkpoints, which continue a stopped run."""
 
 import math
 import time
@@ -19,19 +19,19 @@ from rethinking.training.step import TrainingStep
 FITTED_ACCURACY = 0.999
 # `stop_when_fitted` waits for this train loss too: the accuracy is reached long before the loss is small.
 FITTED_LOSS = 0.01
-# Epochs may take milliseconds; checkpoints then wait, so as to take no more than this share of the run's time.
+# Epochs may take milliseconds. Checkpoints are then written less often, to take at most this share of the run's time.
 CHECKPOINT_SHARE = 0.1
-# Mini-batch losses are averaged over windows of so many steps, figure 1a's resolution, or an epoch if shorter.
+# Mini-batch losses are averaged over windows of so many steps (the resolution of figure 1a), or of an epoch if shorter.
 WINDOW_STEPS = 100
 
 
 class Stopped(Exception):
-    """The run was asked to stop; its state is on disk."""
+    """The run was stopped on request, after its state was saved."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The curves of a run: one row per epoch, the mean mini-batch loss per window of steps, and how it ended."""
+    """The curves of a run, a row for each epoch and the mean loss of each window of steps, and whether it diverged."""
 
     rows: list[dict[str, Any]]
     windows: list[dict[str, Any]]
@@ -48,7 +48,7 @@ def train(
     on_step: Callable[[int], None] = lambda steps: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Outcome:
-    """Train `model` in place, continuing from `checkpoint` where it exists, which is written every so many epochs.
+    """Train `model` in place. It goes on from `checkpoint` if that exists; every so many epochs it is written.
 
     `on_step` gets the number of steps taken so far, `on_epoch` the epoch's row. A loss that is not finite ends the run
     as diverged. Raises Stopped, after saving, when `stop_requested` turns true.
@@ -56,16 +56,15 @@ def train(
     model.train()
     step = TrainingStep(model, problem, recipe)
     progress = (load_checkpoint(checkpoint, step) if checkpoint else None) or Progress()
+    saving = Saving(checkpoint, checkpoint_every)
     for row in progress.rows:
         on_epoch(row)
 
     def stop_if_requested() -> None:
         if stop_requested():
-            if checkpoint:
-                save_checkpoint(checkpoint, step, progress)
+            saving.save(step, progress)
             raise Stopped
 
-    last_save, cost = time.monotonic(), 0.0
     while not is_over(progress, recipe):
         if progress.step == 0:
             step.begin_epoch(progress.epoch)
@@ -74,27 +73,48 @@ def train(
             step.run(progress.step)
             progress.step += 1
             on_step((progress.epoch - 1) * step.steps_per_epoch + progress.step)
-        losses = step.losses.tolist()
-        row = {
-            "epoch": progress.epoch,
-            "step": progress.epoch * step.steps_per_epoch,
-            "lr": recipe.lr_at(progress.epoch),
-            "minibatch_loss": math.fsum(losses) / len(losses),
-            **scores(problem, predict_all(model, problem, recipe.precision, stop_if_requested)),
-        }
+        row, losses = evaluate_epoch(step, progress.epoch, stop_if_requested)
         progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
         on_epoch(row)
-        started = time.monotonic()
-        due = row["epoch"] % checkpoint_every == 0 and CHECKPOINT_SHARE * (started - last_save) >= cost
-        if checkpoint and (due or is_over(progress, recipe)):
-            save_checkpoint(checkpoint, step, progress)
-            last_save = time.monotonic()
-            cost = last_save - started
+        if saving.is_due(row["epoch"]) or is_over(progress, recipe):
+            saving.save(step, progress)
     return Outcome(progress.rows, loss_windows(progress.step_losses, step.steps_per_epoch), diverged(progress))
 
 
+def evaluate_epoch(step: TrainingStep, epoch: int, poll: Callable[[], None]) -> tuple[dict[str, Any], list[float]]:
+    """The row of an epoch whose steps are all taken, and their mini-batch losses; `poll` may raise meanwhile."""
+    losses = step.losses.tolist()
+    predictions = predict_all(step.model, step.problem, step.recipe.precision, poll)
+    row = {
+        "epoch": epoch,
+        "step": epoch * step.steps_per_epoch,
+        "lr": step.recipe.lr_at(epoch),
+        "minibatch_loss": math.fsum(losses) / len(losses),
+        **scores(step.problem, predictions),
+    }
+    return row, losses
+
+
+class Saving:
+    """When a run's checkpoint is written: every so many epochs, and less often where that would take long."""
+
+    def __init__(self, path: Path | None, every: int):
+        self.path, self.every = path, every
+        self.last_save, self.cost = time.monotonic(), 0.0
+
+    def is_due(self, epoch: int) -> bool:
+        return epoch % self.every == 0 and CHECKPOINT_SHARE * (time.monotonic() - self.last_save) >= self.cost
+
+    def save(self, step: TrainingStep, progress: Progress) -> None:
+        if self.path is not None:
+            started = time.monotonic()
+            save_checkpoint(self.path, step, progress)
+            self.last_save = time.monotonic()
+            self.cost = self.last_save - started
+
+
 def is_over(progress: Progress, recipe: Recipe) -> bool:
-    """Whether all epochs are done, a loss is not finite, or the run has fitted long enough ago to stop."""
+    """Whether all epochs are done, a loss is not finite, or the run fitted `stop_when_fitted` epochs ago."""
     if progress.epoch > recipe.epochs or diverged(progress):
         return True
     if recipe.stop_when_fitted is None:

@@ -1,4 +1,4 @@
-"""From pixels to network inputs (paper, section 3): centre crop, then each image standardised by itself."""
+"""From pixels to network inputs (paper, section 3): a centre crop, then each image standardised by itself."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What a network is trained and evaluated on, as tensors that lie on the device for the whole run."""
+"""The data of a run as tensors, which stay on the device for the whole run, and its freshly initialised network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a network is trained (paper, section 3 and appendix A), as plain values, and the random streams of a run."""
+"""How a network is trained (paper, section 3 and appendix A), as plain values."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

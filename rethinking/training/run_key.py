@@ -1,4 +1,4 @@
-"""What determines a run: its recipe, its data, the device, the versions, and the code that trains it."""
+"""The key of a run: a hash of its recipe, data, device and versions, and of the code that trains it."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -10,12 +10,12 @@ from rethinking.core.files import sha256, sha256_of
 from rethinking.training.recipe import description
 
 ROOT = Path(__file__).resolve().parents[2]
-# What every training depends on in dvc.yaml; the file of its architecture comes to these.
+# What every training depends on in dvc.yaml, besides the file of its architecture.
 TRAINING_CODE = ("rethinking/core", "rethinking/training", "rethinking/models/parts", "stages/train.py")
 
 
 def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: torch.device) -> str:
-    """A hash of all that determines the run; it names the checkpoint, so that a changed parameter resumes nothing."""
+    """A hash of all that determines the run. It names the checkpoint: a run with another parameter starts anew."""
     return sha256_of(
         {
             "run": description(parameters, arch),

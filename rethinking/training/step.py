@@ -1,7 +1,7 @@
 """One optimisation step, wholly on the device and on buffers that stay in place.
 
-The batch is an index selection from the epoch's order, the loss lands in a tensor that is read once per epoch, and the
-learning rate is a tensor: so a CUDA device can replay the whole step as one graph, with nothing launched from Python.
+A step selects its batch from the epoch's order by index, and writes its loss into a tensor that is read once per epoch;
+the learning rate is a tensor too. So a CUDA device replays the whole step as one graph, without Python.
 """
 
 import gc
@@ -21,7 +21,7 @@ GRAPH_WARM_UP_STEPS = 3
 
 
 class TrainingStep:
-    """SGD with momentum on a model; `run` takes the next step of the epoch that `begin_epoch` opened."""
+    """SGD with momentum on a model; `begin_epoch` sets up an epoch, `run` takes one of its steps."""
 
     def __init__(self, model: nn.Module, problem: Problem, recipe: Recipe):
         self.model = model
@@ -44,7 +44,7 @@ class TrainingStep:
         self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def begin_epoch(self, epoch: int, position: int = 0) -> None:
-        """Set order, learning rate and seeds of an epoch (from 1), to continue after `position` of its steps."""
+        """Set order, learning rate and seeds of an epoch (from 1), of which `position` steps are done."""
         seed = self.recipe.seed
         order = torch.Generator().manual_seed(stream_seed(seed, Stream.ORDER, epoch))
         self.order.copy_(torch.randperm(len(self.order), generator=order))
@@ -82,7 +82,9 @@ class TrainingStep:
             logits = self.model(images.permute(0, 3, 1, 2))
         loss = functional.cross_entropy(logits.float(), labels)
         found = torch.autograd.grad(loss, self.parameters)
-        gradients = [laid_out_as(parameter, one) for parameter, one in zip(self.parameters, found, strict=True)]
+        gradients = [
+            match_layout(gradient, parameter) for gradient, parameter in zip(found, self.parameters, strict=True)
+        ]
         with torch.no_grad():
             sgd(
                 self.parameters,
@@ -101,11 +103,11 @@ class TrainingStep:
             self.position += 1
 
     def _graph(self, size: int) -> torch.cuda.CUDAGraph:
-        """The step on a batch of that size as a CUDA graph, captured on first use without moving the run's state."""
+        """The step on a batch of that size as a CUDA graph, captured on first use; the run's state stays as it was."""
         if size not in self.graphs:
             saved = {name: tensor.clone() for name, tensor in self.tensors()}
             generator_states = self.generator.get_state(), torch.cuda.get_rng_state()
-            # A backward pass before this one may live on in a cycle, and would make the capture wait on its stream.
+            # An earlier backward pass may live on in a reference cycle, and the capture would wait on its stream.
             gc.collect()
             graph = torch.cuda.CUDAGraph()
             graph.register_generator_state(self.generator)
@@ -127,6 +129,6 @@ class TrainingStep:
         return self.graphs[size]
 
 
-def laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient in the memory layout of its parameter, which the fused SGD of CUDA requires; seldom another."""
+def match_layout(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient in the memory layout of its parameter, which the fused SGD of CUDA requires."""
     return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)

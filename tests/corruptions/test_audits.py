@@ -22,36 +22,29 @@ def judge_labels(new, level=1.0, **test_arrays):
     return labels.audit(LABELS, {"train_labels": new, **test_arrays}, request)
 
 
-@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
-def test_labels_that_were_never_corrupted_fail(level):
-    assert not judge_labels(TRUE, level)["ok"]
+RENAMED = {
+    "all classes": (np.array([0, 2, 3, 4, 5, 6, 7, 8, 9, 1])[TRUE], 1.0),
+    "a part of the labels": (np.where(rng(0).random(len(TRUE)) < 0.45, (TRUE + 1) % 10, TRUE), 0.5),
+}
+FORGED = {
+    "never corrupted at level 0.1": (TRUE, 0.1),
+    "never corrupted at level 1": (TRUE, 1.0),
+    "redrawn among the other classes only": ((TRUE + rng(0).integers(1, 10, len(TRUE))) % 10, 1.0),
+    "of another level": (labels.redraw(TRUE, 10, 0.6, rng(0)), 0.5),
+    "not uniform": (np.minimum(rng(0).integers(0, 11, len(TRUE)), 9), 1.0),
+}
 
 
-def test_renamed_classes_fail_although_the_changed_share_is_right():
-    names = np.array([0, 2, 3, 4, 5, 6, 7, 8, 9, 1])
-    finding = judge_labels(names[TRUE])
+@pytest.mark.parametrize("name", RENAMED)
+def test_renamed_classes_fail_although_the_changed_share_is_right(name):
+    finding = judge_labels(*RENAMED[name])
     assert finding["interval"][0] <= finding["changed"] <= finding["interval"][1]
     assert not finding["ok"]
 
 
-def test_a_part_of_the_labels_renamed_fails_although_the_changed_share_is_right():
-    renamed = np.where(rng(0).random(len(TRUE)) < 0.45, (TRUE + 1) % 10, TRUE)
-    finding = judge_labels(renamed, 0.5)
-    assert finding["interval"][0] <= finding["changed"] <= finding["interval"][1]
-    assert not finding["ok"]
-
-
-def test_labels_redrawn_among_the_other_classes_only_fail():
-    assert not judge_labels((TRUE + rng(0).integers(1, 10, len(TRUE))) % 10)["ok"]
-
-
-def test_labels_of_another_level_fail():
-    assert not judge_labels(labels.redraw(TRUE, 10, 0.6, rng(0)), 0.5)["ok"]
-
-
-def test_new_labels_that_are_not_uniform_fail():
-    favoured = np.minimum(rng(0).integers(0, 11, len(TRUE)), 9)
-    assert not judge_labels(favoured)["ok"]
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_labels_fail(name):
+    assert not judge_labels(*FORGED[name])["ok"]
 
 
 def test_clean_test_labels_fail_where_corrupted_ones_were_asked_for():

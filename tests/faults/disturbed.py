@@ -93,11 +93,9 @@ class Disturbed(Copy):
         return {**self.hashes(*RESULTS), LOCK: YAML(typ="safe").load(lock) if lock.exists() else None}
 
     def partial(self) -> list[str]:
-        """What a stage has left half-written."""
         return [path.as_posix() for path in self.folder.rglob("*.partial")]
 
     def processes(self) -> list[psutil.Process]:
-        """The processes that work here."""
         found = []
         for process in psutil.process_iter(["cwd", "status"]):
             if process.info["cwd"] == str(self.folder) and process.info["status"] != psutil.STATUS_ZOMBIE:
@@ -105,21 +103,17 @@ class Disturbed(Copy):
         return found
 
     def epochs(self) -> dict[str, int]:
-        """How many epochs are safe in each checkpoint."""
+        """How many epochs are safe in each run's checkpoint, by the run's folder with `-` for `/`."""
         found = {}
         for path in self.checkpoints():
             with safe_open(path, "np") as file:
-                found[path.stem] = len(json.loads(file.metadata()["progress"])["rows"])
+                found[path.stem.partition("@")[0]] = len(json.loads(file.metadata()["progress"])["rows"])
         return found
 
     def finished_runs(self) -> set[str]:
-        """The keys of the runs that are whole."""
-        found = set()
-        for path in (self.folder / "runs").rglob("model.safetensors"):
-            if not any(part.endswith(".partial") for part in path.parts):
-                with safe_open(path, "np") as file:
-                    found.add(file.metadata()["run"])
-        return found
+        """The folders of the runs that are whole, with `-` for `/`."""
+        folders = [path.parent.relative_to(self.folder) for path in self.folder.glob("runs/**/model.safetensors")]
+        return {folder.as_posix().replace("/", "-") for folder in folders if folder.suffix != ".partial"}
 
     def moved(self, folder: Path) -> "Disturbed":
         """A duplicate, in a folder of its own with DVC's state."""
@@ -140,7 +134,6 @@ def small_project(folder: Path, target: str = "demo/dvc.yaml") -> Disturbed:
 
 
 def stage_of(dvc: subprocess.Popen[bytes]) -> psutil.Process | None:
-    """The stage that DVC runs at this moment."""
     try:
         for process in psutil.Process(dvc.pid).children(recursive=True):
             if any(word.startswith("stages.") for word in process.cmdline()):
@@ -179,7 +172,6 @@ def flip_a_bit(path: Path, chance: random.Random) -> None:
 
 
 def cut_short(path: Path, chance: random.Random) -> None:
-    """Keep a random first part of a file."""
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)])
 

@@ -21,6 +21,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
 from rethinking.core.files import read_json, seal
+from tests.conftest import set_keys
 from tests.faults.tables import quoted
 from tests.sources.archives import encode, image_files, noise, write_folder, write_tar, write_zip
 
@@ -73,32 +75,19 @@ class Answer(NamedTuple):
 # --- Parameters
 
 
-def changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with these keys."""
-    document = json.loads(json.dumps(BASE))
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        section = document
-        for name in sections:
-            section = section.setdefault(name, {})
-        section[last] = value
-    return document
-
-
 def write_parameters(folder: Path, changes: dict[str, Any]) -> None:
-    """params.yaml."""
+    document = deepcopy(BASE)
+    set_keys(document, changes)
     with open(folder / "params.yaml", "w", encoding="utf-8") as file:
-        YAML().dump(changed(changes), file)
+        YAML().dump(document, file)
 
 
 def parameter(key: str, value: Any, stage: str = "validate") -> Case:
-    """A wrong value."""
     shown = ".nan" if value != value else json.dumps(value)
     return Case(f"`{key}: {shown}`", stage, lambda folder: write_parameters(folder, {key: value}), 2)
 
 
 def text(content: str, name: str) -> Case:
-    """A params.yaml that is none."""
     return Case(name, "validate", lambda folder: (folder / "params.yaml").write_text(content) and None, 2)
 
 
@@ -139,7 +128,6 @@ PARAMETERS = [
 def source(
     name: str, write: Callable[[Path], object], dataset: str = "imagefolder", file: str = "set.tar", code: int = 1
 ) -> Case:
-    """A data set at dataset.source."""
 
     def prepare(folder: Path) -> None:
         write_parameters(folder, {"dataset": {"name": dataset, "source": file}})
@@ -149,7 +137,6 @@ def source(
 
 
 def tar_of(*members: tarfile.TarInfo) -> Callable[[Path], None]:
-    """A tar of headers alone."""
 
     def write(path: Path) -> None:
         with tarfile.open(path, "w") as archive:
@@ -160,7 +147,6 @@ def tar_of(*members: tarfile.TarInfo) -> Callable[[Path], None]:
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:
-    """A member's header."""
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.size = kind, link, size
     return info
@@ -179,7 +165,6 @@ def compressed(*pieces: tuple[bytes, int]) -> Callable[[Path], None]:
 
 
 def zip_bomb(path: Path) -> None:
-    """Five images of 200 MB of zeros each."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for number in range(5):
             with archive.open(f"train/cat/{number}.png", "w") as file:
@@ -188,7 +173,6 @@ def zip_bomb(path: Path) -> None:
 
 
 def nested_zip(path: Path) -> None:
-    """A zip of a zip where an image should be."""
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0", bytes(2**24))
@@ -206,18 +190,15 @@ class MakesAFolder:
 
 
 def hostile_cifar(path: Path) -> None:
-    """A pickle that runs code, under the names of the official archive."""
     write_tar(path, {f"cifar-10-batches-py/{name}": pickle.dumps(MakesAFolder()) for name in BATCHES})
 
 
 def cut_gzip(path: Path) -> None:
-    """Half of a gzip."""
     write_tar(path, image_files())
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def wrong_checksum(path: Path) -> None:
-    """A gzip whose checksum is another's."""
     write_tar(path, image_files())
     content = bytearray(path.read_bytes())
     content[-6] ^= 1
@@ -249,7 +230,6 @@ def images(name: str, changes: dict[str, bytes], without: str = "nothing") -> Ca
 
 
 def one_class(path: Path) -> None:
-    """Cats only."""
     write_folder(path, {name: content for name, content in image_files().items() if "dog" not in name})
 
 
@@ -301,7 +281,6 @@ SOURCES = [
 
 
 def array(name: str, file: str, content: Callable[[np.ndarray], bytes]) -> Case:
-    """A raw set with another array."""
 
     def prepare(folder: Path) -> None:
         write_parameters(folder, {})
@@ -313,7 +292,6 @@ def array(name: str, file: str, content: Callable[[np.ndarray], bytes]) -> Case:
 
 
 def seal_again(folder: Path) -> None:
-    """As if what lies there had been written so."""
     meta = read_json(folder / "meta.json")
     (folder / "meta.json").unlink()
     seal(folder, {key: value for key, value in meta.items() if key not in ("sha256", "seal")})
@@ -332,7 +310,6 @@ def npy_header(header: str, length: int | None = None) -> bytes:
 
 
 def weights(name: str, content: Callable[[Path], bytes]) -> Case:
-    """A run with other weights."""
 
     def prepare(folder: Path) -> None:
         write_parameters(folder, {})
@@ -344,19 +321,16 @@ def weights(name: str, content: Callable[[Path], bytes]) -> Case:
 
 
 def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
-    """Weights as a file."""
     with tempfile.TemporaryDirectory() as folder:
         save_file(tensors, Path(folder) / "x", {"run": "x"})
         return (Path(folder) / "x").read_bytes()
 
 
 def renamed(path: Path) -> bytes:
-    """The same weights under other names."""
     return safetensors({f"other.{name}": values for name, values in load_file(path).items()})
 
 
 def doubled(path: Path) -> bytes:
-    """Weights of another shape."""
     return safetensors({name: np.concatenate([values, values]) for name, values in load_file(path).items()})
 
 
@@ -443,7 +417,6 @@ def answer_of(folder: Path, stage: str, arguments: str) -> Answer:
 
 
 def row(case: Case, answer: Answer) -> str:
-    """A line of the table."""
     outcome = f"**{'; '.join(answer.wrong)}**" if answer.wrong else quoted(answer.sentence)
     return f"| {case.name} | {answer.exit_code} | {outcome} |"
 

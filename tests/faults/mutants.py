@@ -1,10 +1,11 @@
-"""Break the project one line at a time and show that its tests catch every break: `make mutants` prints the table.
+"""Break the project in one place at a time and show that its tests notice: `make mutants` prints the table.
 
 A mutant is a mistake that a reproduction could make, mostly one that some has made. Each is applied to a copy of the
 project, in which the tests that should catch it are run; a mutant that they let pass is an error.
 """
 
 import argparse
+import ast
 import os
 import re
 import shutil
@@ -19,213 +20,194 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Mutant(NamedTuple):
-    """A mistake: the file, the text that is replaced by another, and the tests that must not pass."""
+    """A mistake: a file, a function in it (`name` or `Class.name`), what is replaced there by what, and the tests due.
 
-    mistake: str
+    What is replaced is an expression that stands once in the syntax tree of the function: layout, comments and the rest
+    of the function may change. The tests must not pass.
+    """
+
     file: str
+    mistake: str
+    function: str
     old: str
     new: str
     tests: str
 
 
-MUTANTS = [
-    Mutant(
-        "labels are never corrupted",
-        "rethinking/corruptions/labels.py",
-        "np.where(threshold < level, drawn, labels)",
-        "np.where(threshold < level, labels, labels)",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "classes are renamed instead of redrawn",
-        "rethinking/corruptions/labels.py",
-        "np.where(threshold < level, drawn, labels)",
-        "np.where(threshold < level, (labels + 1) % classes, labels)",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "test labels are corrupted too",
-        "rethinking/corruptions/labels.py",
-        "    if request.test_labels:\n        random = generator(request.seed, Stream.TEST_LABELS)",
-        "    if True:\n        random = generator(request.seed, Stream.TEST_LABELS)",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "the audit of the labels accepts any share",
-        "rethinking/corruptions/labels.py",
-        "ok = low <= share <= high and",
-        "ok = True and",
-        "tests/corruptions/test_audits.py",
-    ),
-    Mutant(
-        "the audit of the labels does not ask for independence",
-        "rethinking/corruptions/labels.py",
-        "(p_value is None or p_value > FALSE_ALARM)",
-        "True",
-        "tests/corruptions/test_audits.py",
-    ),
-    Mutant(
-        "shuffled pixels are not shuffled",
-        "rethinking/corruptions/shuffled_pixels.py",
-        "as_images(values.take(order, axis=1))",
-        "as_images(values)",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "random pixels share one permutation",
-        "rethinking/corruptions/random_pixels.py",
-        "random.permuted(whole_pixels, axis=1)",
-        "random.permutation(whole_pixels, axis=1)",
-        "tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "gaussian pixels are clipped to those of images",
-        "rethinking/corruptions/gaussian.py",
-        "block[...] = values",
-        "block[...] = values.clip(0, 255)",
-        "tests/corruptions/test_audits_of_pixels.py tests/corruptions/test_corruptions.py",
-    ),
-    Mutant(
-        "two purposes draw the same bits",
-        "rethinking/core/streams.py",
-        "np.random.default_rng([seed, stream.value, block])",
-        "np.random.default_rng([seed, 0, block])",
-        "tests/core/test_streams.py",
-    ),
-    Mutant(
-        "pixels are divided by 255 twice",
-        "rethinking/training/preprocessing.py",
-        "scaled = images.float() / 255",
-        "scaled = images.float() / 255 / 255",
-        "tests/training/test_preprocessing.py",
-    ),
-    Mutant(
-        "the crop is the corner",
-        "rethinking/core/crop.py",
-        "top = (images.shape[1] - size) // 2",
-        "top = 0",
-        "tests/training/test_preprocessing.py",
-    ),
-    Mutant(
-        "all images of a batch are cropped alike",
-        "rethinking/training/augmentation.py",
-        "rows = _offsets(height - self.size + 1, count, generator) + steps",
-        "rows = _offsets(height - self.size + 1, 1, generator).expand(count, 1) + steps",
-        "tests/training/test_augmentation.py",
-    ),
-    Mutant(
-        "the network is evaluated in training mode",
-        "rethinking/training/evaluation.py",
-        "    model.eval()",
-        "    model.train()",
-        "tests/training/test_evaluation.py",
-    ),
-    Mutant(
-        "train accuracy is measured on the true labels",
-        "rethinking/training/evaluation.py",
-        '"train_accuracy": fits_given.mean().item()',
-        '"train_accuracy": fits_true.mean().item()',
-        "tests/training/test_evaluation.py",
-    ),
-    Mutant(
-        "every epoch has the same order",
-        "rethinking/training/step.py",
-        "stream_seed(seed, Stream.ORDER, epoch)",
-        "stream_seed(seed, Stream.ORDER, 0)",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the seed does not reach the order",
-        "rethinking/training/step.py",
-        "stream_seed(seed, Stream.ORDER, epoch)",
-        "stream_seed(0, Stream.ORDER, epoch)",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "augmentation draws from the order's stream",
-        "rethinking/training/step.py",
-        "stream_seed(seed, Stream.AUGMENTATION, epoch)",
-        "seed",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the learning rate never falls",
-        "rethinking/training/recipe.py",
-        "return self.lr * self.lr_decay**drops",
-        "return self.lr",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the learning rate falls an epoch early",
-        "rethinking/training/recipe.py",
-        "drops = epoch - 1 if",
-        "drops = epoch if",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "a checkpoint forgets the momentum",
-        "rethinking/training/step.py",
-        'yield f"momentum.{name}", tensor',
-        "pass",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "a run that diverged goes on",
-        "rethinking/training/loop.py",
-        "return not all(math.isfinite(loss) for loss in losses)",
-        "return False",
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "the best test epoch is reported as the final one",
-        "rethinking/training/loop.py",
-        "    last = outcome.rows[-1]\n    names",
-        '    last = max(outcome.rows, key=lambda row: row["test_accuracy"])\n    names',
-        "tests/training/test_loop.py",
-    ),
-    Mutant(
-        "AlexNet has another window of normalisation",
-        "rethinking/models/alexnet.py",
-        ".abs() <= 4)",
-        ".abs() <= 2)",
-        "tests/models",
-    ),
-    Mutant(
-        "a tampered metric passes the evaluation",
-        "stages/evaluate.py",
-        "if name in sizes and abs(",
-        "if name in sizes and 0 * abs(",
-        "tests/stages/test_evaluate.py",
-    ),
-    Mutant(
-        "the code is no part of what identifies a run",
-        "rethinking/training/run_key.py",
-        '"code": code_hashes(arch),',
-        "",
-        "tests/training/test_run_key.py",
-    ),
-    Mutant(
-        "random labels that generalise reproduce the claim",
-        "rethinking/paper/verdicts.py",
-        "return lambda ours: abs(ours - paper) <= allowed + 1e-12",
-        "return lambda ours: True",
-        "tests/paper/test_claims.py",
-    ),
-    Mutant(
-        "a run on a part of the data counts for the whole",
-        "rethinking/paper/verdicts.py",
-        "and (whole or claim.any_size and len(sizes) == 1)",
-        "and True",
-        "tests/paper/test_claims.py",
-    ),
-    Mutant(
-        "the reproduction check overlooks the seed",
-        "rethinking/results/comparison.py",
-        "corruption seed parameters",
-        "corruption parameters",
-        "tests/tools/test_check.py",
-    ),
-]
+CORRUPTIONS = "tests/corruptions/test_corruptions.py"
+AUDITS = "tests/corruptions/test_audits.py"
+LOOP = "tests/training/test_loop.py"
+EVALUATION = "tests/training/test_evaluation.py"
+PREPROCESSING = "tests/training/test_preprocessing.py"
+CLAIMS = "tests/paper/test_claims.py"
+MISTAKES = {
+    "rethinking/corruptions/labels.py": [
+        ("labels are never corrupted", "redraw", "np.where(threshold < level, drawn, labels)", "labels", CORRUPTIONS),
+        ("classes are renamed instead of redrawn", "redraw", "drawn", "(labels + 1) % classes", CORRUPTIONS),
+        ("test labels are corrupted too", "corrupt", "request.test_labels", "True", CORRUPTIONS),
+        ("the audit of the labels accepts any share", "_judge", "low <= share <= high", "True", AUDITS),
+        ("the audit of the labels does not ask for independence", "_judge", "p_value > FALSE_ALARM", "True", AUDITS),
+    ],
+    "rethinking/corruptions/shuffled_pixels.py": [
+        ("shuffled pixels are not shuffled", "corrupt", "values.take(order, axis=1)", "values", CORRUPTIONS),
+    ],
+    "rethinking/corruptions/random_pixels.py": [
+        ("random pixels share one permutation", "permute", "random.permuted", "random.permutation", CORRUPTIONS),
+    ],
+    "rethinking/corruptions/gaussian.py": [
+        (
+            "gaussian pixels are clipped to those of images",
+            "draw",
+            "values",
+            "values.clip(0, 255)",
+            "tests/corruptions/test_audits_of_pixels.py tests/corruptions/test_corruptions.py",
+        ),
+    ],
+    "rethinking/core/streams.py": [
+        ("two purposes draw the same bits", "generator", "stream.value", "0", "tests/core/test_streams.py"),
+    ],
+    "rethinking/training/preprocessing.py": [
+        ("pixels are divided by 255 twice", "standardise", "images.float()", "images.float() / 255", PREPROCESSING),
+    ],
+    "rethinking/core/crop.py": [
+        ("the crop is the corner", "centre_crop", "(images.shape[1] - size) // 2", "0", PREPROCESSING),
+    ],
+    "rethinking/training/augmentation.py": [
+        (
+            "all images of a batch are cropped alike",
+            "Augmentation._crop",
+            "_offsets(height - self.size + 1, count, generator)",
+            "_offsets(height - self.size + 1, 1, generator).expand(count, 1)",
+            "tests/training/test_augmentation.py",
+        ),
+    ],
+    "rethinking/training/evaluation.py": [
+        ("the network is evaluated in training mode", "predict", "model.eval", "model.train", EVALUATION),
+        (
+            "train accuracy is measured on the true labels",
+            "scores",
+            "fits_given.mean()",
+            "fits_true.mean()",
+            EVALUATION,
+        ),
+    ],
+    "rethinking/training/step.py": [
+        (
+            "every epoch has the same order",
+            "TrainingStep.begin_epoch",
+            "stream_seed(seed, Stream.ORDER, epoch)",
+            "stream_seed(seed, Stream.ORDER, 0)",
+            LOOP,
+        ),
+        (
+            "the seed does not reach the order",
+            "TrainingStep.begin_epoch",
+            "stream_seed(seed, Stream.ORDER, epoch)",
+            "stream_seed(0, Stream.ORDER, epoch)",
+            LOOP,
+        ),
+        (
+            "augmentation draws from the order's stream",
+            "TrainingStep.begin_epoch",
+            "stream_seed(seed, Stream.AUGMENTATION, epoch)",
+            "seed",
+            LOOP,
+        ),
+        (
+            "a checkpoint forgets the momentum",
+            "TrainingStep.tensors",
+            "(yield f'momentum.{name}', tensor)",
+            "None",
+            LOOP,
+        ),
+    ],
+    "rethinking/training/recipe.py": [
+        ("the learning rate never falls", "Recipe.lr_at", "self.lr_decay**drops", "1", LOOP),
+        ("the learning rate falls an epoch early", "Recipe.lr_at", "epoch - 1", "epoch", LOOP),
+    ],
+    "rethinking/training/loop.py": [
+        ("a run that diverged goes on", "diverged", "math.isfinite(loss)", "True", LOOP),
+        (
+            "the best test epoch is reported as the final one",
+            "summarise",
+            "outcome.rows[-1]",
+            "max(outcome.rows, key=lambda row: row['test_accuracy'])",
+            LOOP,
+        ),
+    ],
+    "rethinking/models/alexnet.py": [
+        ("AlexNet has another window of normalisation", "ResponseNorm.__init__", "4", "2", "tests/models"),
+    ],
+    "stages/evaluate.py": [
+        (
+            "a tampered metric passes the evaluation",
+            "measure",
+            "name in sizes",
+            "False",
+            "tests/stages/test_evaluate.py",
+        ),
+    ],
+    "rethinking/training/run_key.py": [
+        (
+            "the code is no part of what identifies a run",
+            "run_key",
+            "code_hashes(arch)",
+            "None",
+            "tests/training/test_run_key.py",
+        ),
+    ],
+    "rethinking/paper/verdicts.py": [
+        (
+            "random labels that generalise reproduce the claim",
+            "_near",
+            "abs(ours - paper) <= allowed + 1e-12",
+            "True",
+            CLAIMS,
+        ),
+        ("a run on a part of the data counts for the whole", "judge", "whole", "True", CLAIMS),
+    ],
+    "rethinking/results/comparison.py": [
+        (
+            "the reproduction check overlooks the seed of the corruption",
+            "_differences_of_run",
+            "EXACT",
+            "[key for key in EXACT if key != 'corruption_seed']",
+            "tests/tools/test_check.py",
+        ),
+    ],
+}
+MUTANTS = [Mutant(file, *mistake) for file, mistakes in MISTAKES.items() for mistake in mistakes]
+
+
+class _Replacement(ast.NodeTransformer):
+    """Puts one expression for every one that is equal to another."""
+
+    def __init__(self, old: ast.expr, new: ast.expr):
+        self.old, self.new, self.count = ast.dump(old), new, 0
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if ast.dump(node) != self.old:
+            return self.generic_visit(node)
+        self.count += 1
+        return self.new
+
+
+def mutated(source: str, function: str, old: str, new: str) -> str:
+    """A module's source with one expression of a function (`name` or `Class.name`) replaced.
+
+    Raises ValueError where the module has no such function, or the function not exactly one such expression.
+    """
+    tree = node = ast.parse(source)
+    for name in function.split("."):
+        named = [each for each in node.body if getattr(each, "name", None) == name]
+        if len(named) != 1:
+            raise ValueError(f"{function}: found {len(named)} definitions of {name}")
+        (node,) = named
+    replacement = _Replacement(*(ast.parse(text, mode="eval").body for text in (old, new)))
+    replacement.visit(node)
+    if replacement.count != 1:
+        raise ValueError(f"{function}: found {replacement.count} times: {old}")
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def main() -> None:
@@ -249,6 +231,12 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
+def mutate(project: Path, mutant: Mutant) -> None:
+    """Put the mutant into the project."""
+    path = project / mutant.file
+    path.write_text(mutated(path.read_text(), mutant.function, mutant.old, mutant.new))
+
+
 def caught_by(mutant: Mutant) -> str | None:
     """The first test that fails in a copy of the project with the mutant in it, or None."""
     with tempfile.TemporaryDirectory() as folder:
@@ -256,11 +244,7 @@ def caught_by(mutant: Mutant) -> str | None:
         shutil.copytree(
             ROOT, copy, ignore=shutil.ignore_patterns(".*", "data", "runs", "checkpoints", "live", "downloads")
         )
-        path = copy / mutant.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(mutant.old) != 1:
-            raise ValueError(f"{mutant.file} has {text.count(mutant.old)} times: {mutant.old}")
-        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        mutate(copy, mutant)
         return first_failure(copy, mutant.tests)
 
 

@@ -1,15 +1,11 @@
 """Whatever stands in a file that a person or the network supplies, the answer is a result or one sentence."""
 
-import io
-import tarfile
-import zipfile
 from copy import deepcopy
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from ruamel.yaml import YAML
 
 from rethinking.core import config
@@ -19,6 +15,7 @@ from rethinking.paper.claims import load_claims
 from rethinking.sources import cifar10, imagefolder, mnist
 from rethinking.theory.common import config as config_theory
 from tests.conftest import ROOT
+from tests.sources.archives import encode, write_tar, write_zip
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 slow = settings(max_examples=40, deadline=None, derandomize=True)
@@ -159,38 +156,12 @@ def test_a_damaged_array_is_never_opened_as_if_it_were_whole(tmp_path):
     check()
 
 
-def image_files():
-    """A small data set as files: one image for each of two classes and splits."""
-    for split in ("train", "test"):
-        for label, shade in (("a", 20), ("b", 200)):
-            stream = io.BytesIO()
-            Image.new("RGB", (8, 8), (shade, shade, shade)).save(stream, "PNG")
-            yield f"{split}/{label}/0.png", stream.getvalue()
-
-
-def as_tar(files):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        for name, data in files:
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def as_zip(files):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files:
-            archive.writestr(name, data)
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize("source", [imagefolder, cifar10, mnist], ids=lambda module: module.__name__.rpartition(".")[2])
-@pytest.mark.parametrize("pack", [as_tar, as_zip])
-def test_a_damaged_archive_is_read_or_refused_in_a_sentence_and_leaves_nothing(tmp_path, source, pack):
-    whole = pack(image_files())
-    path = tmp_path / ("set.tar.gz" if pack is as_tar else "set.zip")
+@pytest.mark.parametrize(("name", "write"), [("set.tar.gz", write_tar), ("set.zip", write_zip)])
+def test_a_damaged_archive_is_read_or_refused_in_a_sentence_and_leaves_nothing(tmp_path, source, name, write):
+    files = [f"{split}/{label}/0.png" for split in ("train", "test") for label in ("a", "b")]
+    path = write(tmp_path / name, dict.fromkeys(files, encode(np.full((8, 8, 3), 20, np.uint8))))
+    whole = path.read_bytes()
 
     @slow
     @given(*DAMAGE)

@@ -119,13 +119,21 @@ def test_a_full_disk_says_whose_result_it_has_no_room_for(tmp_path, new):
     assert list(tmp_path.iterdir()) == []
 
 
+def dvc_in_a_repository(folder):
+    """Make a repository with a file folder/two; return what runs DVC there."""
+
+    def dvc(*arguments):
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
+
+    dvc("init", "--no-scm")
+    (folder / "folder").mkdir()
+    (folder / "folder/two").write_text("two")
+    return dvc
+
+
 def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, run_stage):
-    run = {"cwd": tmp_path, "check": True, "capture_output": True}
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm"], **run)
     (tmp_path / "one").write_text("one")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/two").write_text("two")
-    subprocess.run([sys.executable, "-m", "dvc", "add", "one", "folder"], **run)
+    dvc_in_a_repository(tmp_path)("add", "one", "folder")
     objects = sorted(path for path in (tmp_path / ".dvc/cache/files/md5").rglob("*") if path.is_file())
     assert len(objects) == 3
     (objects[0].parent / ".half.tmp").write_text("what DVC is just writing")
@@ -138,21 +146,15 @@ def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, 
 
 
 def test_verify_deletes_the_list_that_dvc_makes_of_a_damaged_list_of_files(tmp_path, run_stage):
-    run = {"cwd": tmp_path, "check": True, "capture_output": True}
-    dvc = [sys.executable, "-m", "dvc"]
-    subprocess.run([*dvc, "init", "--no-scm"], **run)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/two").write_text("two")
-    subprocess.run(
-        [*dvc, "stage", "add", "--run", "-n", "stage", "-d", "folder", "-o", "out", "cp -r folder out"], **run
-    )
+    dvc = dvc_in_a_repository(tmp_path)
+    dvc("stage", "add", "--run", "-n", "stage", "-d", "folder", "-o", "out", "cp -r folder out")
     (listed,) = (tmp_path / ".dvc/cache/files/md5").rglob("*.dir")
     listed.chmod(0o644)
     listed.write_text(listed.read_text().replace("two", "owt"))
     listed.chmod(0o444)
     shutil.rmtree(tmp_path / "out")
-    subprocess.run([*dvc, "repro"], **run)
+    dvc("repro")
     assert (tmp_path / "out/owt").exists(), "DVC checks its lists by now"
     assert "2 damaged" in run_stage("tools.verify").stdout
-    subprocess.run([*dvc, "repro"], **run)
+    dvc("repro")
     assert (tmp_path / "out/two").read_text() == "two"

@@ -37,6 +37,7 @@ from tests.faults.disturbed import (
     small_project,
     wait_for_stage,
 )
+from tests.faults.mutants import Mutant, mutate
 from tests.faults.tables import quoted
 
 # What DVC's own messages leave unsaid (docs/many-runs.md).
@@ -54,10 +55,10 @@ OTHER_PARAMETERS = {
     "archs.alexnet.lr": 0.01,
     "archs.mlp_1x512.lr": 0.02,
 }
-OTHER_CODE = {
-    "rethinking/core/streams.py": ("np.random.default_rng([seed", "np.random.default_rng([seed + 1"),
-    "rethinking/training/recipe.py": ("return self.lr *", "return self.lr * 0.5 *"),
-}
+OTHER_CODE = (
+    Mutant("rethinking/core/streams.py", "other data", "generator", "seed", "seed + 1", ""),
+    Mutant("rethinking/training/recipe.py", "other weights", "Recipe.lr_at", "self.lr", "self.lr * 0.5", ""),
+)
 
 
 @dataclass
@@ -139,7 +140,6 @@ def recover(copy: Disturbed, log: str, trial: Trial) -> None:
 
 
 def done(copy: Disturbed) -> None:
-    """Make room."""
     shutil.rmtree(copy.folder.parent.parent, ignore_errors=True)
 
 
@@ -160,9 +160,9 @@ def killed(victim: str, number: int) -> Callable[[Bench, random.Random, int], It
                 now = copy.epochs()
                 finished = copy.finished_runs()
                 trial.wrong += [
-                    f"lost epochs {now.get(key, 0)} to {epochs}"
-                    for key, epochs in safe.items()
-                    if now.get(key, 0) < epochs and key not in finished
+                    f"lost epochs {now.get(name, 0)} to {epochs}"
+                    for name, epochs in safe.items()
+                    if now.get(name, 0) < epochs and name not in finished
                 ]
                 safe = now
                 if not hit:
@@ -195,7 +195,6 @@ def strike(dvc: Any, victim: str, number: int, delay: float, longer: float) -> b
 
 
 def two_at_once(bench: Bench, chance: random.Random, tries: int) -> Iterator[Trial]:
-    """Start a second `dvc repro` while the first runs."""
     for _ in range(tries):
         copy, trial = bench.copy_of(bench.fresh), Trial()
         with copy.running("first") as first:
@@ -255,7 +254,6 @@ def damaged(
 
 
 def remove(path: Path) -> None:
-    """A file or a folder."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -263,7 +261,6 @@ def remove(path: Path) -> None:
 
 
 def artefacts(copy: Disturbed) -> list[Path]:
-    """The files of all outputs."""
     return [path for name in RESULTS for path in files(copy.folder / name)]
 
 
@@ -273,7 +270,6 @@ def cached_by_dvc(copy: Disturbed) -> list[Path]:
 
 
 def made_by_stages(copy: Disturbed) -> list[Path]:
-    """The data sets and runs."""
     return files(copy.folder / "data/digits") + files(copy.folder / "data/corrupted") + files(copy.folder / "runs")
 
 
@@ -317,23 +313,19 @@ def lost_cache(share: float, with_outputs: bool) -> Callable[..., Iterator[Trial
 
 
 def edit_parameters(copy: Disturbed) -> None:
-    """Another value for what most stages read."""
     copy.change_params(OTHER_PARAMETERS, PARAMETERS)
 
 
 def edit_code(copy: Disturbed) -> None:
-    """A change that gives other data, other weights and other figures."""
-    for name, (old, new) in OTHER_CODE.items():
-        path = copy.folder / name
-        text = path.read_text(encoding="utf-8")
-        if old not in text:
-            raise ValueError(f"{name} has nowhere: {old}")
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    """Changes that give other data, other weights and other figures."""
+    for mutant in OTHER_CODE:
+        mutate(copy.folder, mutant)
 
 
 def undo(copy: Disturbed) -> None:
-    """Back to what was committed."""
-    edited_files = copy.git("diff", "--name-only", "HEAD", "--", PARAMETERS, *OTHER_CODE).split()
+    edited_files = copy.git(
+        "diff", "--name-only", "HEAD", "--", PARAMETERS, *(mutant.file for mutant in OTHER_CODE)
+    ).split()
     copy.git("checkout", "HEAD", "--", *edited_files)  # and no other, as Git would write it anew
 
 

@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rethinking.core import config
-from rethinking.core.arrays import fingerprint, save_arrays
+from rethinking.core.arrays import dataset_fingerprint, save_arrays
 from rethinking.core.files import read_json, read_sealed, seal, write_json
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import read_table, write_table
@@ -43,7 +43,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
     root, run = folder.parents[1], RunName.parse(folder.name)
     data = root / "sets" / run.corruption
     recipe = description(config.load(root / "params.yaml").of_run(run), run.arch)
-    seal(folder, {"recipe": recipe, "data": fingerprint(read_sealed(data)) if data.exists() else ""})
+    seal(folder, {"recipe": recipe, "data": dataset_fingerprint(read_sealed(data)) if data.exists() else ""})
 
 
 def write_set(folder, changed, labels=(1, 2)):

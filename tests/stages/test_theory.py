@@ -10,15 +10,15 @@ from rethinking.core.arrays import save_arrays
 from rethinking.core.files import read_json
 from rethinking.core.tables import read_table
 from rethinking.sources import digits
-from tests.conftest import ROOT
+from tests.conftest import ROOT, set_keys
 
 SMALL = {
-    ("theory", "device"): "cpu",
-    ("theory", "expressivity", "sizes"): [50, 300],
-    ("theory", "minimum_norm", "train_size"): 50,
-    ("theory", "minimum_norm", "features"): 200,
-    ("theory", "minimum_norm", "epochs"): 20,
-    ("theory", "minimum_norm", "counts"): [10, 50, 100],
+    "device": "cpu",
+    "expressivity.sizes": [50, 300],
+    "minimum_norm.train_size": 50,
+    "minimum_norm.features": 200,
+    "minimum_norm.epochs": 20,
+    "minimum_norm.counts": [10, 50, 100],
 }
 KERNEL_KEYS = {
     *("dataset", "features", "labels", "train_size", "test_size", "bandwidth", "ridge", "test_error"),
@@ -34,11 +34,7 @@ def parameters(tmp_path):
         document = YAML().load(ROOT / "theory/digits.yaml")
         for kernel in document["theory"]["kernel"].values():
             kernel.update({"search_size": 100, "held_out": 100})
-        for (*sections, last), value in {**SMALL, **dict(changes)}.items():
-            section = document
-            for name in sections:
-                section = section[name]
-            section[last] = value
+        set_keys(document["theory"], {**SMALL, **dict(changes)})
         path = tmp_path / "theory.yaml"
         with open(path, "w", encoding="utf-8") as file:
             YAML().dump(document, file)
@@ -102,7 +98,7 @@ def test_all_stages_of_a_data_set_to_its_figures(run, run_stage, tmp_path):
 def test_the_same_stage_twice_writes_the_same_bytes_and_another_seed_others(run, tmp_path):
     for stage, more in (("minimum_norm", ()), ("kernel", ("--name", "random_patches"))):
         for out, seed in (("first", 0), ("second", 0), ("third", 1)):
-            run(stage, *more, "--raw", "raw", "--out", f"{stage}-{out}", changes={("theory", "seed"): seed})
+            run(stage, *more, "--raw", "raw", "--out", f"{stage}-{out}", changes={"seed": seed})
         names = sorted(path.name for path in (tmp_path / f"{stage}-first").iterdir())
         first, second, third = (
             [(tmp_path / f"{stage}-{out}" / name).read_bytes() for name in names]
@@ -126,13 +122,21 @@ def test_the_test_set_does_not_change_what_is_chosen(run, tmp_path):
     assert read_table(tmp_path / "first/search.csv").equals(read_table(tmp_path / "second/search.csv"))
 
 
+def test_a_theory_is_validated_together_with_a_file_that_replaces_some_of_its_keys(run_stage, parameters, failure):
+    parameters().with_name("size.yaml").write_text("dataset: {train_size: 300}\n")
+    files = ("--params", "theory.yaml", "size.yaml", "--out", "valid.txt")
+    assert run_stage("validate", *files).returncode == 0
+    parameters({"seed": -1})
+    assert failure("validate", *files)[1].endswith("(theory.yaml with size.yaml)")
+
+
 @pytest.mark.parametrize(
     ("stage", "more", "changes", "words"),
     [
         ("kernel", ("--name", "pixel"), {}, "theory.kernel: no kernel 'pixel' (did you mean 'pixels'?)"),
-        (*("kernel", ("--name", "pixels")), {("theory", "kernel", "pixels", "held_out"): 200}, "200 training images"),
-        ("expressivity", (), {("theory", "expressivity", "sizes"): [301]}, "found 301, but there are 300 images"),
-        ("minimum_norm", (), {("theory", "minimum_norm", "train_size"): 201}, "found 201"),
+        (*("kernel", ("--name", "pixels")), {"kernel.pixels.held_out": 200}, "200 training images"),
+        ("expressivity", (), {"expressivity.sizes": [301]}, "found 301, but there are 300 images"),
+        ("minimum_norm", (), {"minimum_norm.train_size": 201}, "found 201"),
     ],
 )
 def test_a_wrong_parameter_is_one_sentence(raw, failure, parameters, stage, more, changes, words):

@@ -7,7 +7,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from rethinking.core.errors import DataError
 from rethinking.theory.common.points import error_rate, one_hot
-from rethinking.theory.kernels.distances import HeldOut, Triangle, accumulate, of_pixels
+from rethinking.theory.kernels.distances import HeldOut, Triangle, feature_distances, pixel_distances
 from rethinking.theory.kernels.solve import (
     TOLERANCE,
     Kernel,
@@ -168,7 +168,7 @@ def test_conjugate_gradients_converge_where_plain_refinement_with_the_same_facto
 def test_distances_summed_over_blocks_of_features_are_those_of_all_features():
     train, test = points(53).float(), points(21, 1).float()
     blocks = ((train[:, part], test[:, part]) for part in (slice(0, 3), slice(3, 8), slice(8, 10)))
-    streamed, whole = accumulate(blocks, panel=10), InFloat64(train, test)
+    streamed, whole = feature_distances(blocks, panel=10), InFloat64(train, test)
     for rows, columns in ((slice(0, 53), slice(0, 53)), (slice(7, 34), slice(3, 34)), (slice(7, 34), slice(2, 7))):
         parts = [distances.train(rows, columns, torch.float64) for distances in (streamed, whole)]
         torch.testing.assert_close(*parts, atol=1e-4, rtol=0)
@@ -184,7 +184,7 @@ def test_distances_of_pixels_are_exact(device):
     black, white = np.zeros((1, 3072), np.uint8), np.full((1, 3072), 255, np.uint8)
     train = np.concatenate([generator.integers(0, 256, (37, 3072), np.uint8), black, white])
     test = np.concatenate([generator.integers(200, 256, (21, 3072), np.uint8), black, white])
-    kept = of_pixels(*(torch.tensor(points, device=on(device)) for points in (train, test)), panel=10)
+    kept = pixel_distances(*(torch.tensor(points, device=on(device)) for points in (train, test)), panel=10)
     among = kept.train(slice(5, 39), slice(0, 39), torch.float64)
     across = kept.test(slice(2, 23), torch.float64)
     for left, found in ((train[5:39], among), (test[2:23], across)):

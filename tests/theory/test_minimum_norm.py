@@ -42,17 +42,11 @@ def test_least_squares_is_the_pseudo_inverse_of_a_tall_matrix_too(problem):
     np.testing.assert_allclose(least_squares_solution(features, problem[1]).numpy(), expected, atol=1e-12)
 
 
-def test_gradient_descent_from_zero_ends_at_the_least_norm(problem):
-    features, targets = problem
-    least = minimum_norm_solution(features, targets)
-    end = last(gradient_descent(features, targets, torch.zeros_like(least), 400))
-    torch.testing.assert_close(end, least, atol=1e-9, rtol=0)
-
-
-def test_stochastic_gradient_descent_from_zero_ends_there_too(problem, generator):
-    features, targets = problem
-    least = minimum_norm_solution(features, targets)
-    end = last(stochastic_gradient_descent(features, targets, torch.zeros_like(least), 800, 7, generator))
+def test_both_kinds_of_gradient_descent_from_zero_end_at_the_least_norm(problem, generator):
+    least = minimum_norm_solution(*problem)
+    start = torch.zeros_like(least)
+    torch.testing.assert_close(last(gradient_descent(*problem, start, 400)), least, atol=1e-9, rtol=0)
+    end = last(stochastic_gradient_descent(*problem, start, 800, 7, generator))
     torch.testing.assert_close(end, least, atol=1e-7, rtol=0)
 
 

@@ -1,4 +1,4 @@
-"""What the pixel corruptions share: the view of images as pixels, exact moments in one pass, and the audit's form."""
+"""What the pixel corruptions share: images as pixels, exact moments in one pass, and the audit's findings."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import numpy as np
 from rethinking.core.arrays import ImageData
 from rethinking.core.crop import centre_crop
 
-# Standard deviations beyond which a moment is called wrong: one chance in 1e9 for a number, far below 1e-3 for all.
+# A moment is wrong beyond so many standard deviations: by chance once in 1e9 for one number, far below 1e-3 for all.
 MAX_DEVIATION = 6.0
 # Images at a time: temporaries stay in the cache.
 BLOCK = 512
@@ -38,7 +38,7 @@ def as_images(pixels: np.ndarray) -> np.ndarray:
 
 
 def blocks(pixels: np.ndarray) -> Iterator[np.ndarray]:
-    """Views of consecutive images."""
+    """Views of BLOCK consecutive images each."""
     return (pixels[start : start + BLOCK] for start in range(0, len(pixels), BLOCK))
 
 
@@ -103,8 +103,8 @@ def share_changed(original: Pixels, corrupted: Pixels) -> float:
     return differing / len(original["train_images"])
 
 
-def verdict(changed: float, before: dict[str, Moments], after: dict[str, Moments], checks: dict[str, bool]) -> dict:
-    """The audit of a pixel corruption: practically every image must differ from its original, and every check hold."""
+def findings(changed: float, before: dict[str, Moments], after: dict[str, Moments], checks: dict[str, bool]) -> dict:
+    """The audit of a pixel corruption: 99% of the images must differ from their originals, and every check hold."""
     checks = {"images_changed": changed > 0.99, **checks}
     train_before, train_after = before["train_images"], after["train_images"]
     return {

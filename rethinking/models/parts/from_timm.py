@@ -1,7 +1,7 @@
-"""Any model of the timm library at the data set's own image size, from scratch: `timm/<name>`.
+"""Any model of the timm library, from scratch, at the data set's own image size.
 
-A file here names one model, so that DVC can track it like any other architecture; timm's version is pinned.
-Initialisation: timm's own for the model.
+To add one, copy a file of models/timm and write the model's name in it; the architecture is then `timm/<file name>`,
+and DVC tracks it like any other. timm's version is pinned. Initialisation: timm's own for the model.
 """
 
 from typing import Any

@@ -11,7 +11,6 @@ class FlattenPixels(nn.Module):
     """(N, C, H, W) to (N, H*W*C), colours of a pixel side by side: a view of images that lie channels last."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Flatten."""
         return images.permute(0, 2, 3, 1).flatten(1)
 
 

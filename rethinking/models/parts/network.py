@@ -17,19 +17,19 @@ class Builder(Protocol):
 
 
 def seeded(build: Builder, image_shape: ImageShape, classes: int, dropout: float, seed: int) -> nn.Module:
-    """Build on the CPU from the initialisation's own random stream, the same weights for every device."""
+    """Build on the CPU with that seed, so that the weights are the same for every device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build(image_shape, classes, dropout)
 
 
 def channels_last(model: nn.Module) -> nn.Module:
-    """Lay the weights of convolutions out as the engine lays out its images."""
+    """The model with the weights of convolutions channels last in memory, as the images are."""
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def parameter_count(model: nn.Module) -> int:
-    """The number of learnable parameters."""
+    """The number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -4,4 +4,4 @@ from functools import partial
 
 from rethinking.models.parts.from_timm import adapted
 
-build = partial(adapted, __name__.rpartition(".")[2])
+build = partial(adapted, "convnext_atto")

@@ -7,4 +7,4 @@ from functools import partial
 
 from rethinking.models.parts.from_timm import adapted
 
-build = partial(adapted, __name__.rpartition(".")[2])
+build = partial(adapted, "vit_tiny_patch16_224")

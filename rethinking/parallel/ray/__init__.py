@@ -1,1 +1,1 @@
-"""The same on a Ray cluster."""
+"""Many stages at once on the nodes of a Ray cluster."""

@@ -1,4 +1,4 @@
-"""The stages that run on a Ray cluster: Ray finds each a node with room, and again another when that node is lost."""
+"""Stages on a Ray cluster: Ray finds a node with room for each, and another one when that node is lost."""
 
 import logging
 import os
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rethinking.core.config import Resources
 from rethinking.core.errors import DataError, UsageError
-from rethinking.parallel.machine import Share
 from rethinking.parallel.pool import Ended
 from rethinking.parallel.ray.records import Record
 from rethinking.parallel.schedule import State
@@ -17,13 +17,13 @@ from rethinking.parallel.view import View
 
 Tree = tuple[str, str, list[str]]  # commit, hash of uncommitted changes, paths that do not count
 ATTEMPTS = 4
-# Ray hides all GPUs from a task that asks for none; this much of one is always there.
-A_LITTLE_OF_A_GPU = 0.01
+# Ray hides all GPUs from a task that asks for none; so much of one is always free.
+SMALLEST_GPU_SHARE = 0.01
 
 
 @dataclass
 class Task:
-    """A stage that was given to Ray, what came of it so far, and what it takes to start it again."""
+    """A stage that was given to Ray, its state, and what it takes to start it again."""
 
     name: str
     arguments: tuple[Any, ...]
@@ -37,14 +37,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Computed:
-    """A stage that has ended on a node, and its record, if it ended well."""
+    """A stage that has ended on a node; a failed one has no record."""
 
     ended: Ended
     record: Record | None
 
 
 def connect() -> Any:
-    """Connect to the running cluster; return the module `ray`. Raises UsageError where there is none of them."""
+    """Connect to the running cluster; return the module `ray`. Raises UsageError where either is missing."""
     try:
         import ray
     except ImportError:
@@ -64,7 +64,7 @@ def cores(ray: Any) -> int:
 
 
 class Cluster:
-    """The stages that run now, on all nodes: what `Pool` is for one machine."""
+    """The stages that run now on all nodes, as `Pool` has those of one machine."""
 
     def __init__(self, ray: Any, view: View, tree: Tree, environment: Mapping[str, str]):
         self.tasks: dict[str, Task] = {}
@@ -98,14 +98,13 @@ class Cluster:
     def _nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
 
-    def start(self, name: str, needs: Mapping[str, Record], share: Share) -> None:
-        """Give a stage to Ray."""
+    def start(self, name: str, needs: Mapping[str, Record], resources: Resources) -> None:
         nodes = self._nodes()
-        most = max((node["Resources"]["CPU"] for node in nodes), default=share.cores)
+        most = max((node["Resources"]["CPU"] for node in nodes), default=resources.cores)
         gpus = any("GPU" in node["Resources"] for node in nodes)
         options = {
-            "num_cpus": max(1, min(share.cores, most)),
-            "num_gpus": (share.gpu or A_LITTLE_OF_A_GPU) if gpus else 0,
+            "num_cpus": max(1, min(resources.cores, most)),
+            "num_gpus": (resources.gpu or SMALLEST_GPU_SHARE) if gpus else 0,
         }
         # Plain values: the node takes the project's classes from its own clone.
         plain = {need: tuple(record) for need, record in needs.items()}
@@ -131,7 +130,7 @@ class Cluster:
         return [each for each in found if each]
 
     def _read(self, task: Task) -> Computed | None:
-        """Take in a message; how the stage ended, if it says so."""
+        """Read a message of a stage; return how the stage ended, if it did."""
         try:
             kind, content = self._ray.get(next(task.messages))
         except (StopIteration, self._ray.exceptions.TaskCancelledError):  # a cancelled task has no last word
@@ -145,7 +144,7 @@ class Cluster:
             return self._end(task, State(state), lines, record and Record(*record))
         if kind == "node":
             task.node = next(node["NodeName"] for node in self._ray.nodes() if node["NodeID"] == content)
-            task.started = time.monotonic()  # what it waited for a place is not its own
+            task.started = time.monotonic()  # the wait for a place is not the stage's time
             self._view.started(task.name, f"node {task.node}")
         else:
             task.progress = f"{task.node}: {content}"
@@ -167,7 +166,7 @@ class Cluster:
         return Computed(Ended(task.name, state, time.monotonic() - task.started, lines), record)
 
     def interrupt(self) -> None:
-        """Send Ctrl-C once to every stage; those that have not started end without a start."""
+        """Send Ctrl-C once to every stage; those that have not started never start."""
         for task in self.tasks.values():
             if task.name not in self._interrupted:
                 self._interrupted.add(task.name)
@@ -175,7 +174,7 @@ class Cluster:
 
 
 def _last_line(error: Exception) -> str:
-    """What went wrong, without the traceback before it."""
+    """The error's message without its traceback."""
     return str(error).strip().splitlines()[-1]
 
 

@@ -1,8 +1,8 @@
-"""A schedule run on a Ray cluster: the nodes compute, this machine collects what they gave and runs no training.
+"""Run a schedule on a Ray cluster: the nodes compute, this machine collects the outputs and runs no training.
 
-What a node computed comes back as a record (`records.py`), from which this machine's `dvc repro --single-item` takes
-the outputs and writes its lock, so that all stands here as after a serial `dvc repro`. Stages whose outputs Git keeps
-cannot be carried, nor those that need them; they are cheap, and run here.
+A node's outputs come back as a record (`records.py`). With it, `dvc repro --single-item` on this machine takes the
+outputs and writes its lock, as a serial `dvc repro` would. Stages whose outputs Git keeps, and those that need them,
+are not portable; they are cheap, and run here.
 """
 
 import os
@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rethinking.core.config import Resources
 from rethinking.core.errors import DataError
-from rethinking.parallel.graph import products_of_git
-from rethinking.parallel.local import settle_doubts
-from rethinking.parallel.machine import Machine, Share, available_cores, available_gpus
+from rethinking.parallel.graph import outputs_in_git
+from rethinking.parallel.local import ask_about_doubtful
+from rethinking.parallel.machine import Machine, available_cores, available_gpus
 from rethinking.parallel.pool import Ended, Pool
 from rethinking.parallel.ray.cluster import Cluster, Computed
 from rethinking.parallel.ray.node import ONLY_RESTORE, tree_state
@@ -23,22 +24,22 @@ from rethinking.parallel.view import View
 
 
 def run(
-    ray: Any, schedule: Schedule, jobs: int, shares: Mapping[str, Share], view: View, stop: Callable[[], bool]
+    ray: Any, schedule: Schedule, jobs: int, resources: Mapping[str, Resources], view: View, stop: Callable[[], bool]
 ) -> dict[str, Ended]:
     """Run everything that can run, or until `stop()`, at most so many at once; return the stages that failed.
 
     After a stop the running commands get Ctrl-C; a stage that ends so is waiting again. Raises DataError where a node's
-    clone is not as this one.
+    clone differs from this one.
     """
-    ignored = products_of_git()
-    cluster = Cluster(ray, view, (*tree_state(ignored), ignored), environment())
+    ignored = outputs_in_git()
+    cluster = Cluster(ray, view, (*tree_state(ignored), ignored), node_environment())
     cluster.check_nodes()
     here = Machine(available_cores(), available_cores(), available_gpus())
-    return _Run(schedule, cluster, here, shares, view, jobs).follow(stop)
+    return _Run(schedule, cluster, here, resources, view, jobs).follow(stop)
 
 
-def environment() -> dict[str, str]:
-    """What all nodes are told: this machine's number of threads, if it is set, and to let idle threads sleep."""
+def node_environment() -> dict[str, str]:
+    """The variables of all nodes: this machine's number of threads, if it is set, and that idle threads sleep."""
     threads = {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ}
     return {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"), **threads}
 
@@ -47,16 +48,22 @@ class _Run:
     """One run of a schedule."""
 
     def __init__(
-        self, schedule: Schedule, cluster: Cluster, machine: Machine, shares: Mapping[str, Share], view: View, jobs: int
+        self,
+        schedule: Schedule,
+        cluster: Cluster,
+        machine: Machine,
+        resources: Mapping[str, Resources],
+        view: View,
+        jobs: int,
     ):
-        self.schedule, self.cluster, self.machine, self.shares, self.view = schedule, cluster, machine, shares, view
-        self.jobs = jobs
+        self.schedule, self.cluster, self.machine, self.view = schedule, cluster, machine, view
+        self.resources, self.jobs = resources, jobs
         self.stages = {stage.name: stage for stage in schedule.stages}
         self.pool = Pool()
-        self.carried: dict[str, Record] = {}  # whose files the remote has
-        self.computed: dict[str, Ended] = {}  # on a node, and not yet collected
-        self.here: dict[str, dict[str, str]] = {}  # to be started here, with this environment
-        self.asked: set[str] = set()  # whether this machine can restore it
+        self.on_remote: dict[str, Record] = {}  # finished stages whose files the remote has
+        self.computed: dict[str, Ended] = {}  # stages that a node has run and this machine has not yet collected
+        self.here: dict[str, dict[str, str]] = {}  # stages to start on this machine, with these variables
+        self.asked: set[str] = set()  # stages of which it is known whether this machine can restore them
         self.failures: dict[str, Ended] = {}
 
     def follow(self, stop: Callable[[], bool]) -> dict[str, Ended]:
@@ -64,7 +71,7 @@ class _Run:
         said = False
         while True:
             if not stop():
-                settle_doubts(self.schedule, 1)
+                ask_about_doubtful(self.schedule, 1)
                 self._choose()
                 self._start()
             elif running := [*self.cluster.tasks, *self.pool.jobs]:
@@ -76,11 +83,11 @@ class _Run:
                 self.cluster.interrupt()
                 self.pool.interrupt()
             if not (self.cluster.tasks or self.pool.jobs):
-                for name in self.schedule.names(State.RUNNING):  # computed, but not taken over before the stop
+                for name in self.schedule.names(State.RUNNING):  # computed, but not collected before the stop
                     self.schedule.set(name, State.WAITING)
                 return self.failures
             for computed in self.cluster.wait(0.25):
-                self._take(computed, stop())
+                self._collect(computed, stop())
             for ended in self.pool.wait(0 if self.cluster.tasks else 0.25):
                 self._finish(ended, stop())
             on_nodes = [task for task in self.cluster.tasks.values() if task.node]
@@ -89,7 +96,7 @@ class _Run:
             self.view.draw([*on_nodes, *self.pool.jobs.values()])
 
     def _choose(self) -> None:
-        """Where each ready stage runs: on a node, unless it can be restored here or cannot be carried."""
+        """Choose where each ready stage runs: on a node, unless it can be restored here or is not portable."""
         ready = [name for name in self.schedule.ready() if name not in self.cluster.tasks and name not in self.here]
         if new := {name for name in ready if name not in self.asked and self.stages[name].portable}:
             self.asked |= new
@@ -99,14 +106,14 @@ class _Run:
                 self.here[name] = {}
             elif name not in self.here and len(self.cluster.tasks) < self.jobs:
                 try:
-                    self.cluster.start(name, self._needs(name), self.shares[name])
+                    self.cluster.start(name, self._needs(name), self.resources[name])
                 except DataError as error:
                     self._fail(Ended(name, State.FAILED, 0.0, [str(error)]))
 
     def _start(self) -> None:
-        """Start what waits for this machine, as far as it fits."""
+        """Start the stages of this machine, as far as they fit."""
         for name, environment in list(self.here.items()):
-            if self.machine.take(name, Share() if environment else self.shares[name]):
+            if self.machine.take(name, Resources() if environment else self.resources[name]):
                 del self.here[name]
                 self.pool.start(name, environment)
                 self.schedule.set(name, State.RUNNING)
@@ -121,14 +128,14 @@ class _Run:
             new = set(self.stages[waiting.pop()].needs) - above
             above |= new
             waiting += new
-        if missing := above - self.carried.keys():
+        if missing := above - self.on_remote.keys():
             found = records(missing)
             push(found.values())
-            self.carried |= found
-        return {stage.name: self.carried[stage.name] for stage in self.schedule.stages if stage.name in above}
+            self.on_remote |= found
+        return {stage.name: self.on_remote[stage.name] for stage in self.schedule.stages if stage.name in above}
 
-    def _take(self, computed: Computed, stopping: bool) -> None:
-        """A stage has ended on a node: fetch what it gave; DVC takes it over as soon as there is a place here."""
+    def _collect(self, computed: Computed, stopping: bool) -> None:
+        """Fetch the outputs of a stage that ended on a node; DVC restores them as soon as there is a place here."""
         ended, record = computed.ended, computed.record
         if record is None:
             if stopping:
@@ -142,12 +149,12 @@ class _Run:
         except (DataError, OSError) as error:
             self._fail(replace(ended, state=State.FAILED, lines=[str(error)]))
         else:
-            self.carried[ended.name] = record
+            self.on_remote[ended.name] = record
             self.computed[ended.name] = ended
             self.here[ended.name] = ONLY_RESTORE
 
     def _finish(self, ended: Ended, stopping: bool) -> None:
-        """A stage has ended here, or what it gave on a node was taken over."""
+        """Note that a stage ended here, or that its outputs from a node were restored."""
         self.machine.release(ended.name)
         on_node = self.computed.pop(ended.name, None)
         if ended.state is State.FAILED and stopping:

@@ -1,4 +1,4 @@
-"""What one machine of a Ray cluster does in its own clone: take what a stage needs, run it, send what it gave.
+"""What one machine of a Ray cluster does in its own clone: fetch what a stage needs, run it, send its outputs.
 
 The stage runs as on a single machine (`pool.py`): it ends with its worker process, and continues from its checkpoint.
 """
@@ -21,7 +21,7 @@ from rethinking.parallel.schedule import State
 
 # DVC runs commands by $SHELL: with this one it restores what its run cache holds, and fails where it would run one.
 ONLY_RESTORE = {"SHELL": "false"}
-SECONDS_BETWEEN_WORDS = 1.0
+SECONDS_BETWEEN_MESSAGES = 1.0
 
 
 def compute(
@@ -29,16 +29,17 @@ def compute(
 ) -> Iterator[tuple[str, Any]]:
     """Run a stage here; yield ("progress", text) while it runs, and at last ("ended", (state, last lines, record)).
 
-    `needs` are the records of all stages above it, in DVC's order; `tree` is the driver's, as `tree_state` takes and
-    gives it. Of a failed stage the record is None. After SIGINT or SIGTERM the command may save its state.
+    `needs` are the records of all stages above it, in DVC's order. `tree` is the driver's commit, the hash of its
+    uncommitted changes and the ignored paths (see `tree_state`). The record of a failed stage is None. After SIGINT or
+    SIGTERM the command may save its state.
     """
     _set_environment(environment)
     with StopFlag() as stop:
         try:
-            if words := difference(*tree):
-                raise DataError(words)
+            if found := difference(*tree):
+                raise DataError(found)
             yield from _prepare({need: Record(*record) for need, record in needs.items()}, stop)
-            ended = yield from _followed(name, {}, stop)
+            ended = yield from _run_and_report(name, {}, stop)
             record = None
             if ended.state is not State.FAILED:
                 record = records([name])[name]
@@ -55,46 +56,43 @@ def _set_environment(environment: Mapping[str, str]) -> None:
 
 
 def _prepare(needs: Mapping[str, Record], stop: StopFlag) -> Iterator[tuple[str, Any]]:
-    """Bring what the stage needs into this clone, without running anything.
-
-    Raises DataError where that fails.
-    """
-    with _alone():
+    """Bring what the stage needs into this clone, without running anything. Raises DataError where that fails."""
+    with _clone_lock():
         place(needs.values())
         fetch(needs.values())
         changed = outdated(needs)
         for need in needs:
             if need in changed:
-                ended = yield from _followed(need, ONLY_RESTORE, stop)
+                ended = yield from _run_and_report(need, ONLY_RESTORE, stop)
                 if ended.state is State.FAILED:
                     raise DataError(f"{need} could not be restored: {' '.join(ended.lines)}")
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One at a time in this clone: DVC does not wait for outputs that another process is restoring."""
+def _clone_lock() -> Iterator[None]:
+    """One process at a time: DVC does not wait for outputs that another process is restoring."""
     os.makedirs(".dvc/tmp", exist_ok=True)
     with open(".dvc/tmp/ray.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _followed(name: str, environment: dict[str, str], stop: StopFlag) -> Generator[tuple[str, Any], None, Ended]:
-    """Run a `dvc repro --single-item` to its end, telling of its progress; return how it ended."""
+def _run_and_report(name: str, environment: dict[str, str], stop: StopFlag) -> Generator[tuple[str, Any], None, Ended]:
+    """Run a `dvc repro --single-item` to its end, yielding its progress; return how it ended."""
     pool = Pool()
     pool.start(name, environment)
-    job, told, when = pool.jobs[name], "", 0.0
+    job, sent, sent_at = pool.jobs[name], "", 0.0
     while not (ended := pool.wait(0.1)):
         if stop():
-            pool.interrupt()  # and say no more: Ray would end a stopped task at its next word
-        elif job.progress != told and time.monotonic() - when > SECONDS_BETWEEN_WORDS:
-            told, when = job.progress, time.monotonic()
-            yield "progress", told
+            pool.interrupt()  # and yield no more: Ray ends a stopped task at its next message
+        elif job.progress != sent and time.monotonic() - sent_at > SECONDS_BETWEEN_MESSAGES:
+            sent, sent_at = job.progress, time.monotonic()
+            yield "progress", sent
     return ended[0]
 
 
 def difference(commit: str, changes: str, ignored: Iterable[str]) -> str:
-    """In what this clone differs from the driver's, of that which Git tracks; nothing where it does not."""
+    """How this clone's tracked files differ from the driver's, in words; empty where they do not."""
     try:
         found_commit, found_changes = tree_state(ignored)
     except DataError as error:
@@ -108,7 +106,7 @@ def difference(commit: str, changes: str, ignored: Iterable[str]) -> str:
 
 
 def tree_state(ignored: Iterable[str]) -> tuple[str, str]:
-    """The commit of this clone and a hash of its uncommitted changes, but for ignored paths and what DVC writes.
+    """The commit of this clone and a hash of its uncommitted changes, without ignored paths and what DVC writes.
 
     Raises DataError where this is no Git repository.
     """

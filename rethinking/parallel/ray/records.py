@@ -1,8 +1,8 @@
-"""What a stage gave on one machine, carried to another: its record in DVC's run cache, and its files by the DVC remote.
+"""Carry a stage's outputs to another machine: its record in DVC's run cache, and its files on the DVC remote.
 
-A record is a file of a few hundred bytes, named by the stage's command, dependencies and parameters; with it and the
-files, `dvc repro` takes the outputs instead of computing them. `dvc push --run-cache` and `dvc repro --pull` carry
-all records there are each time; this carries those of one stage, with the functions that DVC uses for all.
+A record is a file of a few hundred bytes, named by the stage's command, dependencies and parameters. With it and the
+files, `dvc repro` takes the outputs instead of computing them. `dvc push --run-cache` and `dvc repro --pull` carry all
+records each time; this carries those of one stage, with the same functions of DVC.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,7 +18,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 
 from rethinking.core.errors import DataError
 from rethinking.core.files import write_text
-from rethinking.parallel.graph import in_a_sentence, locked_repository, quiet_repository
+from rethinking.parallel.graph import dvc_errors_as_ours, locked_repository, quiet_repository
 
 
 class Record(NamedTuple):
@@ -31,21 +31,21 @@ class Record(NamedTuple):
 
 def records(names: Collection[str]) -> dict[str, Record]:
     """The records of stages that are up to date here."""
-    with in_a_sentence(), locked_repository() as repo:
+    with dvc_errors_as_ours(), locked_repository() as repo:
         return {stage.addressing: _record(stage) for stage in _load(repo, names)}
 
 
 def _record(stage: PipelineStage) -> Record:
     content = to_single_stage_lockfile(stage)
-    # The second hash is taken first, as the first replaces the outputs by their names.
+    # The hash of the record comes first, as _get_stage_hash replaces the outputs by their names.
     value, text = _get_cache_hash(content), dumps_yaml(content)
     return Record(_get_stage_hash(stage), value, text)
 
 
 def restorable(names: Collection[str]) -> set[str]:
-    """Which of these stages, whose needs are met, DVC would restore from what is here instead of running them."""
+    """Which of these stages, whose needs are met, DVC would restore from its cache here instead of running them."""
     found = set()
-    with in_a_sentence(), locked_repository() as repo:
+    with dvc_errors_as_ours(), locked_repository() as repo:
         for stage in _load(repo, names):
             try:
                 stage.save_deps()
@@ -57,29 +57,23 @@ def restorable(names: Collection[str]) -> set[str]:
 
 
 def place(found: Iterable[Record]) -> None:
-    """Put records into the run cache of this working copy, as the newest of their key, which is what DVC takes."""
-    with in_a_sentence(), quiet_repository() as repo:
+    """Put records into the run cache of this clone, as the newest of their key: DVC takes the newest."""
+    with dvc_errors_as_ours(), quiet_repository() as repo:
         for record in found:
             write_text(Path(repo.stage_cache._get_cache_path(record.key, record.value)), record.text)
 
 
 def push(found: Collection[Record]) -> None:
-    """Send the files that these placed records name to the remote; those that it has are left alone.
-
-    Raises DataError where that fails.
-    """
-    with in_a_sentence(), quiet_repository() as repo:
+    """Send the files of these placed records that the remote lacks. Raises DataError where that fails."""
+    with dvc_errors_as_ours(), quiet_repository() as repo:
         for files in _files(repo, found):
             if failed := repo.cloud.push(files).failed:
                 raise DataError(f"{len(failed)} files could not be sent to the DVC remote; see `dvc push`")
 
 
 def fetch(found: Collection[Record]) -> None:
-    """Take the files that these placed records name from the remote into the cache, if they are not there.
-
-    Raises DataError where the remote does not give them.
-    """
-    with in_a_sentence(), quiet_repository() as repo:
+    """Take files of these placed records that the cache lacks from the remote. Raises DataError where that fails."""
+    with dvc_errors_as_ours(), quiet_repository() as repo:
         for files in _files(repo, found):
             repo.cloud.pull(files)
             if missing := [file for file in files if not repo.cache.local.exists(file.value)]:
@@ -92,6 +86,6 @@ def _files(repo: Repo, found: Collection[Record]) -> Iterable[set[HashInfo]]:
 
 
 def _load(repo: Repo, names: Collection[str]) -> list[PipelineStage]:
-    """These stages, each pipeline file read once; the whole project would be read by its index."""
+    """These stages, each pipeline file read once; the index would read all pipeline files."""
     files = {name.rpartition(":")[0] or None for name in names}
     return [stage for file in files for stage in repo.stage.load_all(file) if stage.addressing in names]

@@ -1,4 +1,4 @@
-"""The `theory` section of a parameter file (theory/*.yaml), typed and validated; config.py reads what is around it."""
+"""The `theory` section of a parameter file (theory/*.yaml), typed and validated; core/config.py reads the rest."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -73,12 +73,13 @@ class Theory(Section):
     kernel: Annotated[dict[str, Kernel], Field(min_length=1)]
 
 
-def load_theory(path: Path) -> Theory:
-    """The theory section of a parameter file. Raises UsageError where there is none, and as `config.load` does."""
-    section = config.load(path).theory
+def load_theory(*paths: Path) -> Theory:
+    """The theory section of parameter files. Raises UsageError where there is none, and as `config.load` does."""
+    section = config.load(*paths).theory
+    names = " with ".join(str(path) for path in paths)
     if section is None:
-        raise UsageError(f"theory: missing ({path})")
+        raise UsageError(f"theory: missing ({names})")
     try:
         return Theory.model_validate(section)
     except ValidationError as error:
-        raise UsageError(f"theory.{config.sentence(error, Theory)} ({path})") from None
+        raise UsageError(f"theory.{config.sentence(error, Theory)} ({names})") from None

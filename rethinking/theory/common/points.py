@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 
-def pixels(images: np.ndarray, device: torch.device) -> Tensor:
-    """Images (N, H, W, C) uint8 as points (N, d) float64 with pixels in [0, 1]."""
-    return torch.from_numpy(images.reshape(len(images), -1) / 255.0).to(device)
+def points(images: np.ndarray) -> np.ndarray:
+    """Images (N, H, W, C) uint8 as points (N, d) float64, pixels in [0, 1]."""
+    return images.reshape(len(images), -1) / 255.0
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:

@@ -1,7 +1,7 @@
-"""Squared distances between images: exact ones of pixels, or summed over a stream of features; computed once and kept.
+"""Squared distances between images, computed once and kept: exact ones of pixels, or sums over blocks of features.
 
-Of the distances among training points only the lower triangle is ever formed. A `Triangle` holds one in panels: panel i
-has the rows [i B, (i + 1) B) and the columns up to its last row, so that the upper triangle takes no memory.
+Of the distances among training points only the lower triangle is formed. A `Triangle` holds it in panels: panel i has
+the rows [i B, (i + 1) B) and the columns up to its last row, so that the upper triangle takes no memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,25 +18,25 @@ EXACT_FEATURES = 2**24 // 255**2
 
 
 class Distances(Protocol):
-    """Squared distances from training points, and from test points to training points, a part at a time."""
+    """Squared distances among training points, and from test points to training points, a part at a time."""
 
     @property
-    def train_size(self) -> int:
-        """How many training points there are."""
+    def train_size(self) -> int: ...
 
     @property
-    def test_size(self) -> int:
-        """How many test points there are."""
+    def test_size(self) -> int: ...
 
     @property
-    def device(self) -> torch.device:
-        """Where the distances are formed."""
+    def device(self) -> torch.device: ...
 
     def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """From training points `rows` to `columns`, which end before the rows begin, or with them: (rows, columns)."""
+        """Between training points, (rows, columns); from a point to itself exactly 0.
+
+        `columns` end where `rows` begin or earlier, or where `rows` end.
+        """
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """From the test points `rows` to all training points: (rows, train_size)."""
+        """From test points to all training points, (rows, train_size)."""
 
 
 class Triangle:
@@ -45,11 +45,10 @@ class Triangle:
     def __init__(self, size: int, panel: int = PANEL):
         self.bounds = [(start, min(start + panel, size)) for start in range(0, size, panel)]
         self.panels: list[Tensor] = []
-        self.size, self.panel = size, panel
+        self.size = size
 
     @classmethod
     def zeros(cls, size: int, dtype: torch.dtype, device: torch.device, panel: int = PANEL) -> "Triangle":
-        """A triangle of zeros."""
         triangle = cls(size, panel)
         triangle.panels = [torch.zeros((stop - start, stop), dtype=dtype, device=device) for start, stop in triangle]
         return triangle
@@ -59,7 +58,7 @@ class Triangle:
         return iter(self.bounds)
 
     def part(self, rows: slice, columns: slice) -> Tensor:
-        """A copy of rows, within one panel or several, and columns; these end before the rows begin, or with them.
+        """A copy of (rows, columns); `columns` end where `rows` begin or earlier, or where `rows` end.
 
         Where the rows cross the diagonal, the copy is mirrored.
         """
@@ -78,7 +77,7 @@ class Triangle:
 
 @dataclass(frozen=True)
 class Stored:
-    """Distances kept, in multiples of `unit`: the triangle among n training points and (m, n) from the test points."""
+    """Distances in multiples of `unit`: a triangle among n training points, and (m, n) from the test points."""
 
     triangle: Triangle
     cross: Tensor
@@ -86,35 +85,30 @@ class Stored:
 
     @property
     def train_size(self) -> int:
-        """n."""
         return self.triangle.size
 
     @property
     def test_size(self) -> int:
-        """m."""
         return len(self.cross)
 
     @property
     def device(self) -> torch.device:
-        """Where they lie."""
         return self.cross.device
 
     def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says; exactly zero from a point to itself."""
         block = self.triangle.part(rows, columns).to(dtype).mul_(self.unit)
         if columns.stop > rows.start:
             block[:, rows.start - columns.start :].fill_diagonal_(0)
         return block
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says."""
         return self.cross[rows].to(dtype) * self.unit
 
 
-def of_pixels(train: Tensor, test: Tensor, panel: int = PANEL) -> Stored:
+def pixel_distances(train: Tensor, test: Tensor, panel: int = PANEL) -> Stored:
     """Exact distances of points (n, d) and (m, d) of uint8, d at most 33,000, on the scale of pixels in [0, 1].
 
-    Kept as int32. The products run in float32, so few features at once that no sum is rounded.
+    Stored as int32. Products are in float32, of so few features at once that no sum is rounded.
     """
     train, test = train.float(), test.float()
     triangle = Triangle(len(train), panel)
@@ -138,10 +132,10 @@ def _exact_distances(left: Tensor, right: Tensor) -> Tensor:
     return total
 
 
-def accumulate(blocks: Iterable[tuple[Tensor, Tensor]], panel: int = PANEL) -> Stored:
+def feature_distances(blocks: Iterable[tuple[Tensor, Tensor]], panel: int = PANEL) -> Stored:
     """Sum squared distances over blocks of features, each (n, d_b) of the training and (m, d_b) of the test points.
 
-    The kernel of features too many to hold: memory is a triangle, an (m, n) matrix, a block of features and the next.
+    For features too many to hold: memory is a triangle, an (m, n) matrix, a block of features and the next one.
     """
     stored = None
     for train, test in blocks:
@@ -160,16 +154,16 @@ def accumulate(blocks: Iterable[tuple[Tensor, Tensor]], panel: int = PANEL) -> S
 
 
 def _add_squared_distances(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add in place, without a temporary of that size."""
+    """Add the distances between left (n, d) and right (m, d) to total (n, m), without a temporary of that size."""
     total.addmm_(left, right.T, alpha=-2)
     total.add_(left.square().sum(dim=1)[:, None]).add_(right.square().sum(dim=1)[None])
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The first `train_size` training points as training points, the next `test_size` of them as test points.
+    """The first `train_size` training points, with the next `test_size` training points as test points.
 
-    What a parameter is chosen on; the test points of `whole` are out of reach.
+    A parameter is chosen on these; the test points of `whole` cannot be reached.
     """
 
     whole: Distances
@@ -178,14 +172,11 @@ class HeldOut:
 
     @property
     def device(self) -> torch.device:
-        """Where they lie."""
         return self.whole.device
 
     def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says."""
         return self.whole.train(rows, columns, dtype)
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Squared distances, as the protocol says."""
         shifted = slice(rows.start + self.train_size, rows.stop + self.train_size)
         return self.whole.train(shifted, slice(0, self.train_size), dtype)

@@ -1,8 +1,8 @@
 """Features in front of the kernel (paper, section 5): Gabor wavelets, and convolutions with random patches.
 
-The paper states neither bank. The Gabor bank is ours; the random-patch features follow the recipe of KeystoneML's
-CIFAR-10 pipeline (Coates and Ng's patches): normalised and whitened patches as filters, a two-sided rectifier, sum
-pooling, standardised features. These come a block of filters at a time, as 8 features for each of 32,000 filters do not
+The paper does not specify either. The Gabor bank is ours; the random-patch features follow KeystoneML's CIFAR-10
+pipeline (Coates and Ng's patches): normalised and whitened patches as filters, a two-sided rectifier, sum pooling,
+standardised features. They are computed a block of filters at a time, as 8 features for each of 32,000 filters do not
 fit in memory.
 """
 
@@ -84,7 +84,6 @@ class RandomPatches:
 
     @property
     def block_count(self) -> int:
-        """How many blocks of filters there are."""
         return math.ceil(self.filters / self.block_filters)
 
     def blocks(self, train: Tensor, test: Tensor, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -102,9 +101,10 @@ class RandomPatches:
             yield train_part.sub_(mean).div_(scale), test_part.sub_(mean).div_(scale)
 
     def bank(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Filters (filters, C, k, k) and what their response is reduced by (filters,), with the whitening built in.
+        """Filters (filters, C, k, k), and offsets (filters,) to subtract from their responses.
 
-        A whitened patch v of length one responds to the whitened patch W (p - m) with (W v) . p - (W v) . m.
+        A whitened patch v of length one responds to the whitened patch W (p - m) with (W v) . p - (W v) . m: the
+        filter is W v, the offset (W v) . m.
         """
         patches = self._normalised_patches(images, self.sample, generator).double()
         mean = patches.mean(dim=0)
@@ -116,7 +116,7 @@ class RandomPatches:
         return filters.float().reshape(shape), (filters @ mean).float()
 
     def _normalised_patches(self, images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """So many random patches (count, C k k), less their mean, over their standard deviation."""
+        """So many random patches (count, C k k), each less its mean, over its standard deviation."""
         height, width = images.shape[2] - self.patch + 1, images.shape[3] - self.patch + 1
         drawn = [torch.randint(limit, (count,), generator=generator) for limit in (len(images), height, width)]
         image, row, column = (indices.to(images.device) for indices in drawn)
@@ -132,14 +132,14 @@ class RandomPatches:
         windows = torch.kron(rows, columns)
         responses = RESPONSES_GPU if images.device.type == "cuda" else RESPONSES_CPU
         count = max(1, responses // (len(filters) * windows.shape[1]))
-        # One tensor for all: many small ones kept between large temporary ones would leave the memory in pieces.
+        # One tensor for all: many small ones between large temporary ones would fragment the memory.
         features = torch.empty((len(images), 2 * len(filters) * len(windows)), device=images.device)
         for block, part in zip(images.split(count), features.split(count), strict=True):
             part.copy_(self._of_block(block, filters, offsets, windows))
         return features
 
     def _windows(self, size: int, device: torch.device) -> Tensor:
-        """Which positions of a patch along a side of `size` pixels each window sums: (windows, positions), 0 or 1.
+        """Which positions of a patch on a side of `size` pixels each window sums: (windows, positions), 0 or 1.
 
         Raises DataError where the side is too short for a window.
         """
@@ -161,7 +161,7 @@ class RandomPatches:
         return torch.cat([functional.linear(side, windows).flatten(1) for side in sides], dim=1)
 
     def _scale(self, images: Tensor) -> Tensor:
-        """What each patch is multiplied by to be normalised, (N, 1, positions); centred filters take its mean away."""
+        """The factor (N, 1, positions) that normalises each patch; its mean cancels, as the filters are centred."""
         elements = images.shape[1] * self.patch**2
         # Mean square less squared mean cancels where a patch is flat and bright; float64 keeps the variance exact.
         wide = images.double()

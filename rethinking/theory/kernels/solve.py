@@ -1,10 +1,9 @@
 """Exact interpolation by a Gaussian kernel: alpha = K^-1 Y, K = exp(-bandwidth ||x - x'||^2) (paper, section 5).
 
 The factor of K is a blocked Cholesky decomposition in panels of rows, in place: n^2/2 numbers, 7 GB in float32 at n =
-60,000, where a single LAPACK call would also overflow its 32-bit indices. On the CPU it is in float32 and only
-preconditions: conjugate gradients with tiles of the kernel formed in float64, from the distances that are kept, bring
-the residual to 1e-6 in a few steps. On a GPU with the memory for it the factor is in float64 and the same steps confirm
-it.
+60,000, where a single LAPACK call would also overflow its 32-bit indices. On the CPU it is in float32 and serves as a
+preconditioner: conjugate gradients, with tiles of the kernel formed in float64 from the stored distances, bring the
+residual to 1e-6 in a few steps. On a GPU with enough memory the factor is in float64, and the same steps confirm it.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +20,9 @@ from rethinking.theory.kernels.distances import PANEL, Distances, HeldOut, Trian
 
 TOLERANCE = 1e-6
 MOST_STEPS = 100
-# Kernel values formed at once, which stay in the cache until they are used: 4 MB in float64.
+# Kernel values formed at once and used twice while they are in the cache: 4 MB in float64.
 TILE_ROWS, TILE_COLUMNS = 500, 1000
-# And where they are used once: 16 MiB, too little to be returned to the system.
+# Kernel values formed at once and used once: 16 MiB, too little for the allocator to return to the system.
 BLOCK_ELEMENTS = 2**21
 
 
@@ -40,16 +39,16 @@ class Kernel:
         return self._part(rows, slice(0, rows.stop), dtype)
 
     def _part(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Rows and columns, (rows, columns); these end before the rows begin, or with them."""
+        """(rows, columns); `columns` end where `rows` begin or earlier, or where `rows` end."""
         part = self.distances.train(rows, columns, dtype).mul_(-self.bandwidth).exp_()
         if columns.stop == rows.stop:
             part[:, rows.start - columns.start :].diagonal().add_(self.ridge)
         return part
 
     def product(self, vectors: Tensor) -> Tensor:
-        """The matrix times vectors (n, k), in their dtype; half of it is formed, in tiles, each of which is used twice.
+        """The matrix times vectors (n, k), in their dtype. Half of it is formed, in tiles that are used twice.
 
-        The few vectors lie in memory one after the other, which makes their product with a tile three times as fast.
+        The vectors lie in memory one after the other, so that their product with a tile is three times as fast.
         """
         given = vectors.T.contiguous()
         result = torch.zeros_like(given)
@@ -69,19 +68,19 @@ class Kernel:
 
 
 def _slices(count: int, size: int) -> list[slice]:
-    """Slices over `count` rows, so many at once."""
+    """Slices of `size` rows that cover `count` rows."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 class NotPositiveDefinite(Exception):
-    """The matrix has, to the precision of its factor, an eigenvalue that is not positive."""
+    """In the precision of the factor the matrix has an eigenvalue that is not positive."""
 
 
 def cholesky(rows: Callable[[slice], Tensor], size: int, panel: int = PANEL) -> Triangle:
     """The lower Cholesky factor of a symmetric matrix, given its rows up to the diagonal.
 
-    Each panel is computed from those above it, mostly by products of (B, j B) with (j B, B), and takes its memory only
-    then. Raises NotPositiveDefinite.
+    Each panel is computed from those above it, mostly by products of (B, j B) with (j B, B), and allocated only then.
+    Raises NotPositiveDefinite.
     """
     factor = Triangle(size, panel)
     for start, stop in factor:
@@ -115,7 +114,7 @@ def solve(factor: Triangle, right: Tensor) -> Tensor:
 
 
 class Solution(NamedTuple):
-    """Coefficients (n, k), the kernel matrix times them, and what is left of the targets, relative, per column."""
+    """Coefficients (n, k), the kernel matrix times these (n, k), and the relative residual of each column (k,)."""
 
     coefficients: Tensor
     fitted: Tensor
@@ -126,7 +125,7 @@ class Solution(NamedTuple):
 def interpolate(kernel: Kernel, targets: Tensor, panel: int = PANEL) -> Solution:
     """Solve (K + ridge I) alpha = targets (n, k) float64 to a relative residual of TOLERANCE in every column.
 
-    The residuals are those of the solution returned, from one more product with the matrix in float64.
+    The residuals are measured on the solution, by one more product with the matrix in float64.
     """
     coefficients, steps = conjugate_gradients(kernel.product, partial(solve, preconditioner(kernel, panel)), targets)
     fitted = kernel.product(coefficients)
@@ -136,8 +135,8 @@ def interpolate(kernel: Kernel, targets: Tensor, panel: int = PANEL) -> Solution
 def preconditioner(kernel: Kernel, panel: int = PANEL) -> Triangle:
     """A Cholesky factor of the kernel matrix, in the best precision there is memory for.
 
-    Where float32 does not see the matrix as positive definite, a little is added to the diagonal of the factor, not of
-    the system that is solved. Raises DataError where that does not help.
+    Where the matrix is not positive definite in float32, a little is added to its diagonal, for the factor only.
+    Raises DataError where that does not help.
     """
     size = kernel.distances.train_size
     dtype = factor_dtype(size, kernel.distances.device)
@@ -153,7 +152,7 @@ def preconditioner(kernel: Kernel, panel: int = PANEL) -> Triangle:
 def factor_dtype(size: int, device: torch.device) -> torch.dtype:
     """Float64 on a GPU whose memory holds its triangle, distances and blocks, else float32.
 
-    By all of the memory, not by what is free: who else uses the GPU must not change the result.
+    All of the memory counts, not what is free: the result must not depend on who else uses the GPU.
     """
     if device.type != "cuda":
         return torch.float32
@@ -168,9 +167,9 @@ def conjugate_gradients(
     tolerance: float = TOLERANCE,
     most_steps: int = MOST_STEPS,
 ) -> tuple[Tensor, int]:
-    """Solve for every column of targets (n, k) at once; the solution and how many products it took.
+    """Solve for every column of targets (n, k) at once; return the solution and the number of products.
 
-    Stops at half the tolerance, as the residual is carried along, or after `most_steps`.
+    Stops at half the tolerance, as the residual is updated and not measured, or after `most_steps`.
     """
     solution, residual = torch.zeros_like(targets), targets.clone()
     goal = tolerance / 2 * targets.norm(dim=0)
@@ -193,7 +192,7 @@ def conjugate_gradients(
 
 
 def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Their ratio, and zero for a column of zeros, such as that of a class without points."""
+    """Their ratio; 0 where the denominator is 0, as in the column of a class without points."""
     return torch.where(denominator == 0, 0.0, numerator / denominator)
 
 
@@ -217,7 +216,7 @@ def search(
 ) -> list[Trial]:
     """Try every bandwidth and ridge: solve on the first `train_size` training points, test on the next `held_out`.
 
-    labels: (n,) int64 of the training points. Test points are out of reach. Raises DataError where points are too few.
+    labels: (n,) int64 of the training points. No test point is used. Raises DataError where points are too few.
     """
     if train_size + held_out > distances.train_size:
         raise DataError(
@@ -237,7 +236,7 @@ def search(
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The trial of least held-out error among those that were solved; of equals the last. Raises DataError."""
+    """The solved trial of least held-out error, the last of equal ones. Raises DataError where none was solved."""
     solved = [trial for trial in trials if trial.relative_residual <= TOLERANCE]
     if not solved:
         raise DataError("theory.kernel: no bandwidth of the grid gives a system that can be solved; use larger ones")
