@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from rethinking.core.arrays import save_arrays
-from rethinking.core.files import read_csv, read_json
+from rethinking.core.files import read_csv, read_json, read_yaml
 from rethinking.sources import digits
 from tests.conftest import ROOT
+from tests.yaml_text import as_yaml
 
 SMALL = {
     ("theory", "device"): "cpu",
@@ -30,7 +30,7 @@ def parameters(tmp_path):
     """Write theory/digits.yaml made small and changed at some places; return its path."""
 
     def write(changes=()):
-        document = YAML().load(ROOT / "theory/digits.yaml")
+        document = read_yaml(ROOT / "theory/digits.yaml")
         for kernel in document["theory"]["kernel"].values():
             kernel.update({"search_size": 100, "held_out": 100})
         for (*sections, last), value in {**SMALL, **dict(changes)}.items():
@@ -39,8 +39,7 @@ def parameters(tmp_path):
                 section = section[name]
             section[last] = value
         path = tmp_path / "theory.yaml"
-        with open(path, "w", encoding="utf-8") as file:
-            YAML().dump(document, file)
+        path.write_text(as_yaml(document), encoding="utf-8")
         return path
 
     return write

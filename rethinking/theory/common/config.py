@@ -73,12 +73,13 @@ class Theory(Section):
     kernel: Annotated[dict[str, Kernel], Field(min_length=1)]
 
 
-def load_theory(path: Path) -> Theory:
-    """The theory section of a parameter file. Raises UsageError where there is none, and as `config.load` does."""
-    section = config.load(path).theory
+def load_theory(*paths: Path) -> Theory:
+    """The theory section of files read as one. Raises UsageError where there is none, and as `config.load` does."""
+    section = config.load(*paths).theory
+    files = " with ".join(map(str, paths))
     if section is None:
-        raise UsageError(f"theory: missing ({path})")
+        raise UsageError(f"theory: missing ({files})")
     try:
         return Theory.model_validate(section)
     except ValidationError as error:
-        raise UsageError(f"theory.{config.sentence(error, Theory)} ({path})") from None
+        raise UsageError(f"theory.{config.sentence(error, Theory)} ({files})") from None
