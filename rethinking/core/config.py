@@ -17,7 +17,7 @@ from rethinking.core.errors import UsageError
 from rethinking.core.files import read_yaml
 from rethinking.core.registry import did_you_mean
 
-# A wrong value as an error shows it: YAML can hold a list of a billion in a few lines.
+# A wrong value as an error shows it: YAML can hold a list of a million in a few lines.
 _FOUND = reprlib.Repr()
 _FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
 
