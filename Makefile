@@ -68,6 +68,8 @@ bench: .venv/installed
 	python -m benchmarks.throughput
 
 .venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: PYTHON=$(PYTHON) is \
+	Python %d.%d; expected 3.11 to 3.14, such as PYTHON=python3.13" % v)'
 	$(PYTHON) -m venv .venv
 	pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@

@@ -13,11 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from benchmarks.stage import run_stage
 from rethinking.core import config
-from rethinking.core.files import write_text
+from rethinking.core.files import read_yaml, write_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PRECISIONS = ("float32", "bf16")
@@ -60,12 +58,10 @@ def prepare(folder: Path, params: list[Path], corruptions: list[str]) -> None:
 def trained(folder: Path, params: list[Path], arch: str, corruption: str, precision: str, seed: int) -> dict[str, Any]:
     """The metrics of one run."""
     own, out = folder / "own.yaml", folder / f"{arch.replace('/', '-')}-{corruption}-{precision}-{seed}"
-    yaml = YAML()
-    document = yaml.load(params[0])
+    document = read_yaml(params[0])
     document["train"] |= {"precision": precision, "live": False}
-    document["archs"].setdefault(arch, yaml.load(ROOT / "params.yaml")["archs"].get(arch, {}))
-    with open(own, "w", encoding="utf-8") as file:
-        yaml.dump(document, file)
+    document["archs"].setdefault(arch, read_yaml(ROOT / "params.yaml")["archs"].get(arch, {}))
+    write_json(own, document)  # which is YAML too
     options = ("--raw", folder / "raw", "--data", folder / corruption, "--out", out)
     run_stage("train", "--params", own, *params[1:], "--arch", arch, "--seed", seed, *options)
     metrics: dict[str, Any] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
+from rethinking.core import config
 from rethinking.core.config import Paper
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import write_text
@@ -22,9 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.grid.exists():
         raise UsageError(f"--grid: no such file '{arguments.grid}'; expected the grid's parameters, paper/params.yaml")
-    document = YAML(typ="safe", pure=True).load(arguments.grid.read_text(encoding="utf-8"))
-    grid = Paper.model_validate(document["paper"])
-    page = build_page(arguments.metrics, arguments.plots, arguments.out, targets(grid))
+    page = build_page(arguments.metrics, arguments.plots, arguments.out, targets(config.paper(arguments.grid)))
     write_text(arguments.out, page)
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 

@@ -6,9 +6,9 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.stage_processes import ROOT, StageProcess
+from tests.yaml_text import as_yaml
 
 # Tests run side by side, a thread each, whose numbers then do not depend on how many cores there are.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,8 +49,7 @@ def write_parameters(tmp_path):
         }
         set_keys(document, dict(changes))
         path = tmp_path / "params.yaml"
-        with open(path, "w", encoding="utf-8") as file:
-            YAML().dump(document, file)
+        path.write_text(as_yaml(document), encoding="utf-8")
         return path
 
     return write

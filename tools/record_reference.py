@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from rethinking.core import config
 from rethinking.core.errors import DataError, UsageError, run_stage
-from rethinking.core.files import new_folder, read_json, write_json
+from rethinking.core.files import new_folder, read_json, read_yaml, write_json
 from rethinking.core.tables import write_table
 from rethinking.parallel.environment import environment
 from rethinking.parallel.times import times
@@ -109,8 +108,7 @@ def _require_relative_source(result: Result) -> None:
 
 def _stages_of(lock: str) -> list[str]:
     """The stages that a lock file holds, as `dvc repro` takes them."""
-    document = YAML(typ="safe", pure=True).load(Path(lock).read_text(encoding="utf-8"))
-    return [f"{lock.removesuffix('lock')}yaml:{name}" for name in document["stages"]]
+    return [f"{lock.removesuffix('lock')}yaml:{name}" for name in read_yaml(Path(lock))["stages"]]
 
 
 def _copy(source: Path, target: Path) -> None:

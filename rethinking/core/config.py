@@ -8,18 +8,17 @@ import itertools
 import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from rethinking.core import registry
 from rethinking.core.errors import UsageError
+from rethinking.core.files import read_yaml
 from rethinking.core.registry import did_you_mean
 from rethinking.core.run_name import RunName, kind_and_level
 
-# A wrong value as an error shows it: YAML can hold a list of a billion in a few lines.
+# A wrong value as an error shows it: YAML can hold a list of a million in a few lines.
 _FOUND = reprlib.Repr()
 _FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
 
@@ -29,6 +28,8 @@ OVERLAID = (
     *("dataset.name", "dataset.source", "dataset.train_size", "dataset.test_size", "dataset.seed"),
 )
 OVERLAID_NAMES = ", ".join(OVERLAID)
+
+_Kind = TypeVar("_Kind")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -153,7 +154,7 @@ class Parameters(Section):
     archs: dict[str, Arch]
     grid: Grid | None = None
     paper: Paper | None = None
-    theory: dict[str, Any] | None = None  # validated by config_theory.py, on which no training depends
+    theory: dict[str, Any] | None = None  # validated by theory/common/config.py, on which no training depends
     resources: dict[str, Resources] = {}
 
     def recipe(self, arch: str) -> Arch:
@@ -233,7 +234,7 @@ def load(*paths: Path) -> Parameters:
     for path in paths:
         over = _read(path)
         if path != paths[0]:
-            _require_tracked(path, over)
+            _require_tracked(path, over, paths[0])
         document = _overlaid(document, over)
     kind = TheoryParameters if "theory" in document else Parameters
     try:
@@ -246,38 +247,44 @@ def load(*paths: Path) -> Parameters:
 
 def resources(*paths: Path) -> dict[str, Resources]:
     """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
+    return _section("resources", dict[str, Resources], *paths)
+
+
+def paper(path: Path) -> Paper:
+    """The `paper` section of a parameter file, which need not have others. Raises UsageError."""
+    return _section("paper", Paper, path)
+
+
+def _section(name: str, kind: type[_Kind], *paths: Path) -> _Kind:
     section: dict[str, Any] = {}
     for path in paths:
-        section = _overlaid(section, _read(path).get("resources") or {})
+        section = _overlaid(section, _read(path).get(name) or {})
     try:
-        return TypeAdapter(dict[str, Resources]).validate_python(section)
+        return TypeAdapter(kind).validate_python(section)
     except ValidationError as error:
-        raise UsageError(f"{sentence(error, Parameters, 'resources')} ({' with '.join(map(str, paths))})") from None
+        raise UsageError(f"{sentence(error, Parameters, name)} ({' with '.join(map(str, paths))})") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     """The sections of one file."""
-    try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"no parameter file '{path}'; run from the project's root or name one with --params") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid YAML: {error}") from None
+    if not path.exists():
+        raise UsageError(f"no parameter file '{path}'; run from the project's root or name one with --params")
+    document = read_yaml(path)
     if not isinstance(document, dict):
         raise UsageError(f"{path} holds {type(document).__name__}; expected sections such as dataset and train")
     return document
 
 
-def _require_tracked(path: Path, document: Mapping[str, Any]) -> None:
-    """Raise UsageError where a file that adds to params.yaml sets what no stage is told to read there.
+def _require_tracked(path: Path, document: Mapping[str, Any], first: Path) -> None:
+    """Raise UsageError where a file that adds to the first sets what no stage is told to read there.
 
     DVC would take every run for up to date.
     """
     for section, values in document.items():
-        names = values if isinstance(values, Mapping) and section not in OVERLAID else ()
-        for key in (f"{section}.{name}" for name in names):
-            if key not in OVERLAID:
-                raise UsageError(f"{key}: found in {path}; set it in params.yaml, as {path} may hold {OVERLAID_NAMES}")
+        keys = [f"{section}.{name}" for name in values] if isinstance(values, Mapping) else [section]
+        for key in keys:
+            if section not in OVERLAID and key not in OVERLAID:
+                raise UsageError(f"{key}: found in {path}; set it in {first}, as {path} may hold {OVERLAID_NAMES}")
 
 
 def _overlaid(base: Any, over: Any) -> Any:
@@ -332,7 +339,8 @@ def _require_input_sizes(parameters: Parameters) -> None:
 
 def sentence(error: ValidationError, root: type[Section] = Parameters, *section: str) -> str:
     """One sentence for the first problem, perhaps in a section alone: the key, what was found, what is allowed."""
-    problem = error.errors()[0]
+    problems = error.errors()  # a misspelt key is one, and that it is missing another
+    problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
     location = (*section, *problem["loc"])
     key = ".".join(str(part) for part in location)
     found = problem.get("input")
@@ -345,7 +353,7 @@ def sentence(error: ValidationError, root: type[Section] = Parameters, *section:
     hint = did_you_mean(found, _choices(problem)) if isinstance(found, str) else ""
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ")
     if problem["type"] in ("float_type", "int_type") and isinstance(found, str):
-        message += ", which is written without quotes and without a bare exponent (0.0001, not 1e-4)"
+        message += ", which is written without quotes"
     return f"{key}: found {_FOUND.repr(found)}{hint}; {message}"
 
 
@@ -356,9 +364,12 @@ def _choices(problem: Any) -> list[str]:
 
 def _keys_at(location: tuple[int | str, ...], section: type[Section]) -> list[str]:
     """The keys that the section at this place of the parameter file allows."""
-    for part in location:
-        if part in section.model_fields:  # else the name of an entry, such as archs.alexnet
-            section = next(_sections_in(section.model_fields[str(part)].annotation))
+    parts = iter(location)
+    for part in parts:
+        kind = section.model_fields[str(part)].annotation
+        section = next(_sections_in(kind))
+        if get_origin(kind) in (dict, list):
+            next(parts, None)  # the name of an entry, such as archs.alexnet
     return list(section.model_fields)
 
 

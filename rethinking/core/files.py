@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 
-from rethinking.core.errors import DataError, require_dvc_alive
+from rethinking.core import yaml12
+from rethinking.core.errors import DataError, UsageError, require_dvc_alive
 
 
 @contextmanager
@@ -90,6 +91,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f"{path} holds {type(content).__name__}; expected a mapping; run the pipeline that writes it")
     return content
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as DVC reads it. Raises UsageError, with the file and where known the line, where it is none."""
+    try:
+        return yaml12.load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not valid YAML: {error}") from None
 
 
 def finite(value: Any) -> Any:

@@ -4,29 +4,25 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, ValidationError
 
+from rethinking.core.config import Section, sentence
 from rethinking.core.errors import UsageError
+from rethinking.core.files import read_yaml
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Tolerance(BaseModel):
+class Tolerance(Section):
     """How far ours may be from the paper's, and why; `relative` to the paper's value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     reason: str
     relative: bool = False
 
 
-class Claim(BaseModel):
+class Claim(Section):
     """One claim as it stands in claims.yaml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     statement: str
@@ -48,10 +44,8 @@ class Claim(BaseModel):
         return [[group] if isinstance(group, str) else group for group in listed]
 
 
-class Claims(BaseModel):
+class Claims(Section):
     """The whole file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tolerances: dict[str, Tolerance]
     claims: list[Claim]
@@ -75,13 +69,9 @@ COUNTS = {"value": (1, 1), "difference": (2, 2), "ratio": (2, 2)}
 def load_claims(path: Path) -> Claims:
     """Read claims.yaml. Raises UsageError, one sentence naming the claim, where it is not what it should be."""
     try:
-        claims = Claims.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
-    except (OSError, YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+        claims = Claims.model_validate(read_yaml(path))
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise UsageError(f"{path}: {where}: found {problem['input']!r}; {problem['msg']}") from None
+        raise UsageError(f"{path}: {sentence(error, Claims)}") from None
     ids = [claim.id for claim in claims.claims]
     for claim in claims.claims:
         if fault := _fault(claim, claims, ids):

@@ -40,11 +40,12 @@ BAD = [
     ("train.momentum", 1.0, ["found 1.0", "less than 1"]),
     ("regularizers.dropout", 1, ["found 1", "less than 1"]),
     ("regularizers.dropuot", 0.5, ["unknown key", "did you mean 'dropout'?"]),
-    ("archs.mlp_1x512.lr", "1e-4", ["found '1e-4'", "number", "0.0001, not 1e-4"]),
+    ("archs.mlp_1x512.lr", "1e-4", ["found '1e-4'", "number", "without quotes"]),
     ("archs.mlp_1x512.lr", True, ["found True", "number"]),
     ("archs.mlp_1x512.lr", 0, ["found 0", "greater than 0"]),
     ("archs.mlp_1x512.lr", float("inf"), ["found inf", "finite"]),
     ("archs.mlp_1x512.lr_dcay", 0.9, ["unknown key", "did you mean 'lr_decay'?"]),
+    ("archs.lr", {"lr": 0.1, "decay": 1}, ["archs.lr.decay: unknown key", "lr, lr_decay"]),
     ("archs.mlp_1x512.lr_milestones", [10, 0], ["found 0", "greater than or equal to 1"]),
     ("grid.corruptions", ["labels-1.5"], ["'labels-1.5'", "between 0 and 1"]),
     ("grid.corruptions", ["labels-half"], ["'labels-half'", "between 0 and 1"]),
@@ -100,7 +101,12 @@ THEORY = {
         ("theory.device", "mps", ["found 'mps'", "'auto', 'cuda' or 'cpu'"]),
         ("theory.kernel.pixels.bandwidths", [0.0], ["found 0.0", "greater than 0"]),
         ("theory.kernel.pixels.bandwith", 1.0, ["unknown key", "bandwidths, ridges, search_size"]),
-        ("theory.kernel.pixels.gabor", {"orientation": 3}, ["missing"]),
+        (
+            "theory.kernel.pixels.gabor",
+            {"orientation": 3},
+            ["gabor.orientation: unknown key (did you mean 'orientations'?)"],
+        ),
+        ("theory.kernel.gabor", {"bandwidht": [0.1]}, ["gabor.bandwidht: unknown key", "bandwidths, ridges"]),
         ("theory.expressivity.layrs", 2, ["unknown key", "did you mean 'layers'?"]),
         ("theory.expresivity", {}, ["unknown key", "did you mean 'expressivity'?"]),
     ],
@@ -110,6 +116,18 @@ def test_a_bad_value_of_the_theory_is_one_sentence(write_parameters, key, value,
     assert message.startswith(key)
     for word in words:
         assert word in message
+
+
+def test_the_theory_is_read_from_several_files_as_all_parameters_are(tmp_path, write_parameters):
+    (tmp_path / "more.yaml").write_text("dataset: {name: mnist}")
+    theory, more = write_parameters(THEORY), tmp_path / "more.yaml"
+    assert config_theory.load_theory(theory, more) == config_theory.load_theory(theory)
+    assert config.load(theory, more).dataset.name == "mnist"
+    wrong = write_parameters(THEORY | {"theory.seed": -1})
+    with pytest.raises(UsageError, match=rf"^theory.seed: found -1; .* \({wrong} with {more}\)$"):
+        config_theory.load_theory(wrong, more)
+    with pytest.raises(UsageError, match=rf"^theory: missing \({more.with_name('params.yaml')} with {more}\)$"):
+        config_theory.load_theory(write_parameters(), more)
 
 
 @pytest.mark.parametrize(("key", "value", "words"), BAD, ids=[f"{key}={value}" for key, value, _ in BAD])
@@ -153,6 +171,7 @@ def test_a_missing_key_is_named(write_parameters, key, section):
         ("dataset: {", "not valid YAML"),
         ("dataset: {}\ndataset: {}\n", "not valid YAML"),
         ("dataset: \tname: x", "not valid YAML"),
+        ("train: {epochs: 2020-13-45}", "not valid YAML"),
         ("\xff\xfe", "not valid YAML"),
     ],
 )
@@ -214,6 +233,23 @@ def test_the_validate_stage_writes_the_same_file_whatever_the_parameters(tmp_pat
         assert run_stage("validate", *arguments).returncode == 0
         written.append((tmp_path / "out/valid.txt").read_bytes())
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["theory/digits.yaml", "paper/mnist.yaml"], None),
+        (["theory/digits.yaml", "theory/mnist.yaml"], "error: theory.seed: found in "),
+        (["theory/digits.yaml", "paper/params.yaml"], "error: train.archs: missing "),
+        (["params.yaml", "paper/params.yaml", "paper/mnist.yaml"], None),
+        (["params.yaml", "theory/mnist.yaml"], "error: theory.seed: found in "),
+    ],
+)
+def test_the_validate_stage_reads_several_files_of_any_kind(run_stage, tmp_path, files, said):
+    done = run_stage("validate", "--params", *(ROOT / file for file in files), "--out", tmp_path / "valid.txt")
+    assert done.returncode == (2 if said else 0)
+    assert done.stderr.startswith(said or "")
+    assert done.stderr.count("\n") == (1 if said else 0)
 
 
 def test_the_validate_stage_names_a_file_that_is_not_there(failure, tmp_path):
@@ -325,11 +361,13 @@ def test_a_variant_says_all_regularisers_whatever_the_parameters_have(write_para
         ("train: {precision: bf16}", "train.precision"),
         ("archs: {mlp_1x512: {lr: 0.5}}", "archs.mlp_1x512"),
         ("dataset: {input_size: 24}", "dataset.input_size"),
+        ("theory: {seed: 1}", "theory.seed"),
+        ("theory: null", "theory"),
     ],
 )
 def test_a_second_file_holds_only_what_the_grids_stages_are_told_to_read_there(tmp_path, write_parameters, text, key):
     (tmp_path / "more.yaml").write_text(text)
-    with pytest.raises(UsageError, match=rf"^{key}: found in .*more.yaml; set it in params.yaml"):
+    with pytest.raises(UsageError, match=rf"^{key}: found in .*more.yaml; set it in .*params.yaml"):
         config.load(write_parameters(), tmp_path / "more.yaml")
 
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from ruamel.yaml import YAML
 from safetensors import safe_open
 
+from rethinking.core.files import read_yaml
 from tests.pipeline_helpers import Copy, copy_of_project, environment
 
 SMALL = {
@@ -90,7 +90,7 @@ class Disturbed(Copy):
     def results(self) -> dict[str, Any]:
         """The hash of every output, anything half-written included, and the lock as data."""
         lock = self.folder / LOCK
-        return {**self.hashes(*RESULTS), LOCK: YAML(typ="safe").load(lock) if lock.exists() else None}
+        return {**self.hashes(*RESULTS), LOCK: read_yaml(lock) if lock.exists() else None}
 
     def partial(self) -> list[str]:
         return [path.as_posix() for path in self.folder.rglob("*.partial")]

@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
 from rethinking.core.files import read_json, seal
 from tests.conftest import set_keys
 from tests.faults.tables import quoted
 from tests.sources.archives import encode, image_files, noise, write_folder, write_tar, write_zip
+from tests.yaml_text import as_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 1024
@@ -76,10 +76,10 @@ class Answer(NamedTuple):
 
 
 def write_parameters(folder: Path, changes: dict[str, Any]) -> None:
+    """params.yaml."""
     document = deepcopy(BASE)
     set_keys(document, changes)
-    with open(folder / "params.yaml", "w", encoding="utf-8") as file:
-        YAML().dump(document, file)
+    (folder / "params.yaml").write_text(as_yaml(document), encoding="utf-8")
 
 
 def parameter(key: str, value: Any, stage: str = "validate") -> Case:

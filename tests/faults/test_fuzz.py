@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from rethinking.core import config
 from rethinking.core.arrays import open_dataset, save_arrays
 from rethinking.core.errors import DataError, UsageError
+from rethinking.core.files import read_yaml
 from rethinking.paper.claims import load_claims
 from rethinking.sources import cifar10, imagefolder, mnist
 from rethinking.theory.common import config as config_theory
 from tests.conftest import ROOT
 from tests.sources.archives import encode, write_tar, write_zip
+from tests.yaml_text import as_yaml
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 slow = settings(max_examples=40, deadline=None, derandomize=True)
@@ -33,7 +34,7 @@ VALUES = st.one_of(
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
 )
 FILES = ["params.yaml", "demo/params.yaml", "theory/digits.yaml", "paper/params.yaml"]
-DOCUMENTS = {name: YAML(typ="safe").load(ROOT / name) for name in FILES}
+DOCUMENTS = {name: read_yaml(ROOT / name) for name in FILES}
 
 
 def places(node, path=()):
@@ -89,8 +90,7 @@ def test_any_value_or_key_in_a_parameter_file_loads_or_is_refused_in_a_sentence(
     @given(st.sampled_from(choices), VALUES, st.one_of(st.none(), st.text(max_size=12)))
     def check(path, value, rename):
         file = tmp_path / "params.yaml"
-        with open(file, "w", encoding="utf-8") as stream:
-            YAML(typ="safe").dump(changed(DOCUMENTS[name], path, value, rename), stream)
+        file.write_text(as_yaml(changed(DOCUMENTS[name], path, value, rename)), encoding="utf-8")
         refusal(lambda: read_parameters(*base, file))
 
     check()
@@ -117,8 +117,7 @@ def test_any_value_in_the_claims_loads_or_is_refused_in_a_sentence(tmp_path):
     @quick
     @given(st.sampled_from(choices), VALUES)
     def check(path, value):
-        with open(tmp_path / "claims.yaml", "w", encoding="utf-8") as stream:
-            YAML(typ="safe").dump(changed(document, path, value, None), stream)
+        (tmp_path / "claims.yaml").write_text(as_yaml(changed(document, path, value, None)), encoding="utf-8")
         refusal(lambda: load_claims(tmp_path / "claims.yaml"))
 
     check()

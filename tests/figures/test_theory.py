@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
+from rethinking.core.files import read_yaml
 from rethinking.figures.theory import kernels
 from rethinking.paper.published import RANDOM_PATCHES_ERROR, RANDOM_PATCHES_FILTERS
 from tests.conftest import ROOT
@@ -61,7 +61,7 @@ def test_no_panel_of_random_patches_where_their_number_does_not_differ(lines):
 
 
 def test_the_papers_errors_are_those_of_the_claims():
-    document = YAML(typ="safe").load(ROOT / "paper/claims.yaml")
+    document = read_yaml(ROOT / "paper/claims.yaml")
     claims = {claim.get("metric"): claim.get("paper") for claim in document["claims"]}
     for key, error in RANDOM_PATCHES_ERROR.items():
         assert claims[f"theory/cifar10/kernel/random_patches_{RANDOM_PATCHES_FILTERS}/{key}/test_error"] == error

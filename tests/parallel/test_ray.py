@@ -16,11 +16,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ruamel.yaml import YAML
 from safetensors import safe_open
 
 from tests.pipeline_helpers import ROOT, Copy, environment, errors, wait_until
 from tests.tools.test_run import COUNTER, account, lock, runner, started
+from tests.yaml_text import as_yaml
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs requirements-ray.txt")
 
@@ -93,10 +93,8 @@ def project(folder, log):
     (folder / "source").write_text("source\n")
     for name, stages in pipelines(log).items():
         (folder / name).parent.mkdir(exist_ok=True)
-        with open(folder / name, "w", encoding="utf-8") as file:
-            YAML().dump({"stages": stages}, file)
-    with open(folder / "train/params.yaml", "w", encoding="utf-8") as file:
-        YAML().dump(PARAMS, file)
+        (folder / name).write_text(as_yaml({"stages": stages}))
+    (folder / "train/params.yaml").write_text(as_yaml(PARAMS))
     state = folder.parent / "state"
     (folder / "count/counter.py").write_text(COUNTER.replace('Path("state")', f'Path("{state}")'))
     copy = Copy(folder)

@@ -4,9 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 from dvc.repo import Repo
-from ruamel.yaml import YAML
 
-from rethinking.core.config import Paper
+from rethinking.core import config
 from rethinking.core.files import read_json, write_json
 from rethinking.core.run_name import RunName
 from rethinking.figures.paper import FIGURES, draw_all, load_grids
@@ -190,8 +189,7 @@ def test_a_claim_shows_the_command_for_its_runs(results):
 
 def test_the_command_of_every_claim_makes_what_the_claim_is_read_from_and_no_other_network(tmp_path):
     known = load_claims(ROOT / "paper/claims.yaml")
-    document = YAML(typ="safe", pure=True).load((ROOT / "paper/params.yaml").read_text(encoding="utf-8"))
-    rows = Rows({}, Links(tmp_path, tmp_path), targets(Paper.model_validate(document["paper"])))
+    rows = Rows({}, Links(tmp_path, tmp_path), targets(config.paper(ROOT / "paper/params.yaml")))
     with Repo(str(ROOT)) as repo:
         every = [stage.addressing for stage in repo.index.stages]
     for claim in known.claims:
@@ -359,7 +357,7 @@ def test_targets_name_the_block_of_every_run():
         "mnist": {"dataset": "mnist", "archs": ["mlp_1x512"], "corruptions": ["none"], "variants": ["plain"]},
     }
     corruptions = {"cifar10": ["none", "labels-0.5"], "mnist": ["none"]}
-    grid = Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
+    grid = config.Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
     assert targets(grid) == {
         ("cifar10", RunName.parse("alexnet-none-plain-0")): "paper/dvc.yaml:figure_1@alexnet-none-plain-0",
         ("cifar10", RunName.parse("alexnet-none-plain-1")): "paper/dvc.yaml:figure_1@alexnet-none-plain-1",

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from rethinking.core import config, registry
-from rethinking.core.files import sha256
+from rethinking.core.files import read_yaml, sha256
 from rethinking.core.tables import read_table
 from rethinking.theory.common import config as config_theory
 from rethinking.training.checkpoint import checksum
@@ -109,7 +108,7 @@ def parameters_of(stage: ResolvedStage, copy: Copy) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for name in stage.parameter_files:
         if (copy.folder / name).exists():  # `validate` names them in a loop
-            for section, values in YAML(typ="safe").load(copy.folder / name).items():
+            for section, values in read_yaml(copy.folder / name).items():
                 whole[section] = whole.get(section, {}) | values
     return whole
 
@@ -245,7 +244,7 @@ def test_the_theory_pipeline_has_a_stage_for_every_kernel_of_a_parameter_file(
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_a_parameter_file_states_every_key_of_its_train_section(name: str) -> None:
-    assert set(YAML(typ="safe").load(ROOT / name)["train"]) == set(config.Train.model_fields)
+    assert set(read_yaml(ROOT / name)["train"]) == set(config.Train.model_fields)
 
 
 @pytest.mark.parametrize("name", PARAMS + THEORY)
@@ -256,7 +255,7 @@ def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(
     stages = [stage for stage in project_stages if stage.pipeline == pipeline]
     declared = {key for stage in stages for key in stage.params.get(name, [])}
     declared |= {"resources", *(f"train.{key}" for key in NOT_RESULTS)}
-    asked_for = YAML(typ="safe").load(ROOT / name)
+    asked_for = read_yaml(ROOT / name)
     idle_recipes = {f"archs.{arch}" for arch in asked_for.get("archs", ()) if arch not in asked_for["train"]["archs"]}
     covered = tuple(f"{key}." for key in declared | idle_recipes)
     assert not {leaf for leaf in leaves(asked_for) if not f"{leaf}.".startswith(covered)}
@@ -445,7 +444,7 @@ def test_two_clones_of_a_commit_come_to_the_same_bytes(clones: Clones) -> None:
     whole = clones.whole.hashes(*folders)
     assert {"metrics/headline/summary.json", "plots/headline/learning_curves.svg"} <= set(whole)
     assert clones.killed.hashes(*folders) == whole
-    locks = [YAML(typ="safe").load(copy.folder / "dvc.lock") for copy in (clones.whole, clones.killed)]
+    locks = [read_yaml(copy.folder / "dvc.lock") for copy in (clones.whole, clones.killed)]
     assert locks[0] == locks[1]
 
 

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from rethinking.core.arrays import save_arrays
-from rethinking.core.files import read_json
+from rethinking.core.files import read_json, read_yaml
 from rethinking.core.tables import read_table
 from rethinking.sources import digits
 from tests.conftest import ROOT, set_keys
+from tests.yaml_text import as_yaml
 
 SMALL = {
     "device": "cpu",
@@ -31,13 +31,12 @@ def parameters(tmp_path):
     """Write theory/digits.yaml made small and changed at some places; return its path."""
 
     def write(changes=()):
-        document = YAML().load(ROOT / "theory/digits.yaml")
+        document = read_yaml(ROOT / "theory/digits.yaml")
         for kernel in document["theory"]["kernel"].values():
             kernel.update({"search_size": 100, "held_out": 100})
         set_keys(document["theory"], {**SMALL, **dict(changes)})
         path = tmp_path / "theory.yaml"
-        with open(path, "w", encoding="utf-8") as file:
-            YAML().dump(document, file)
+        path.write_text(as_yaml(document), encoding="utf-8")
         return path
 
     return write

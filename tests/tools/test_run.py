@@ -8,11 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ruamel.yaml import YAML
 
+from rethinking.core.files import read_yaml
 from rethinking.parallel.graph import planned_stages
 from rethinking.parallel.machine import available_cores
 from tests.pipeline_helpers import ROOT, Copy, copy_of_project, errors, stages_run, wait_until
+from tests.yaml_text import as_yaml
 
 # A file appears, for at most twenty seconds.
 AWAIT = "for i in $(seq 400); do test -e {0} && break; sleep 0.05; done; test -e {0}"
@@ -49,8 +50,7 @@ def repository(tmp_path, monkeypatch):
         (folder / ".dvc/.gitignore").write_text("/tmp\n/cache\n")
         for file, content in {"dvc.yaml": {"stages": stages}, "params.yaml": params}.items():
             if content is not None:
-                with open(folder / file, "w", encoding="utf-8") as stream:
-                    YAML().dump(content, stream)
+                (folder / file).write_text(as_yaml(content))
         copy = Copy(folder)
         if git:
             # As in the project: else DVC lists outputs in .gitignore files, in the order in which they come.
@@ -75,7 +75,7 @@ def account(output):
 
 
 def lock(copy, name="dvc.lock"):
-    return YAML(typ="safe").load(copy.folder / name)
+    return read_yaml(copy.folder / name)
 
 
 def diamond(**changed):

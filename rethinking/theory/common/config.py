@@ -74,12 +74,12 @@ class Theory(Section):
 
 
 def load_theory(*paths: Path) -> Theory:
-    """The theory section of parameter files. Raises UsageError where there is none, and as `config.load` does."""
+    """The theory section of files read as one. Raises UsageError where there is none, and as `config.load` does."""
     section = config.load(*paths).theory
-    names = " with ".join(str(path) for path in paths)
+    files = " with ".join(map(str, paths))
     if section is None:
-        raise UsageError(f"theory: missing ({names})")
+        raise UsageError(f"theory: missing ({files})")
     try:
         return Theory.model_validate(section)
     except ValidationError as error:
-        raise UsageError(f"theory.{config.sentence(error, Theory)} ({names})") from None
+        raise UsageError(f"theory.{config.sentence(error, Theory)} ({files})") from None
