@@ -6,11 +6,12 @@ one, a later file's keys replacing an earlier one's: paper/params.yaml adds the 
 
 import itertools
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from rethinking.core import registry
 from rethinking.core.errors import UsageError
@@ -50,7 +51,18 @@ Names = Annotated[list[str], Field(min_length=1), AfterValidator(_no_duplicates)
 class Section(BaseModel):
     """A section of params.yaml: no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_keys(cls, values: Any) -> Any:
+        """Pydantic's own refusal does not say which keys are allowed."""
+        for key in values if isinstance(values, dict) else []:
+            if key not in cls.model_fields:
+                hint, known = did_you_mean(str(key), cls.model_fields), ", ".join(cls.model_fields)
+                context = {"key": str(key), "message": f"unknown key{hint}; allowed: {known}"}
+                raise PydanticCustomError("unknown_key", "{message}", context)
+        return values
 
 
 class Dataset(Section):
@@ -262,7 +274,7 @@ def _section(name: str, kind: type[_Kind], *paths: Path) -> _Kind:
     try:
         return TypeAdapter(kind).validate_python(section)
     except ValidationError as error:
-        raise UsageError(f"{sentence(error, Parameters, name)} ({' with '.join(map(str, paths))})") from None
+        raise UsageError(f"{sentence(error, name)} ({' with '.join(map(str, paths))})") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -337,17 +349,15 @@ def _require_input_sizes(parameters: Parameters) -> None:
             )
 
 
-def sentence(error: ValidationError, root: type[Section] = Parameters, *section: str) -> str:
+def sentence(error: ValidationError, *section: str) -> str:
     """One sentence for the first problem, perhaps in a section alone: the key, what was found, what is allowed."""
-    problems = error.errors()  # a misspelt key is one, and that it is missing another
-    problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
-    location = (*section, *problem["loc"])
-    key = ".".join(str(part) for part in location)
-    found = problem.get("input")
-    if problem["type"] == "extra_forbidden":
-        known = _keys_at(location[:-1], root)
-        hint = did_you_mean(str(location[-1]), known)
-        return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
+    problems = error.errors()
+    problem = next((each for each in problems if each["type"] == "unknown_key"), problems[0])
+    unknown = problem["type"] == "unknown_key"
+    location = (*section, *problem["loc"], *([problem["ctx"]["key"]] if unknown else []))
+    key, found = ".".join(str(part) for part in location), problem.get("input")
+    if unknown:
+        return f"{key}: {problem['msg']}"
     if problem["type"] == "missing":
         return f"{key}: missing"
     hint = did_you_mean(found, _choices(problem)) if isinstance(found, str) else ""
@@ -360,22 +370,3 @@ def sentence(error: ValidationError, root: type[Section] = Parameters, *section:
 def _choices(problem: Any) -> list[str]:
     expected = str(problem.get("ctx", {}).get("expected", ""))
     return [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word]
-
-
-def _keys_at(location: tuple[int | str, ...], section: type[Section]) -> list[str]:
-    """The keys that the section at this place of the parameter file allows."""
-    parts = iter(location)
-    for part in parts:
-        kind = section.model_fields[str(part)].annotation
-        section = next(_sections_in(kind))
-        if get_origin(kind) in (dict, list):
-            next(parts, None)  # the name of an entry, such as archs.alexnet
-    return list(section.model_fields)
-
-
-def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """The sections that a type such as `dict[str, Arch] | None` is made of."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _sections_in(part)

@@ -20,50 +20,48 @@ from rethinking.core.errors import DataError, UsageError, require_dvc_alive
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it becomes `path` when the block ends well, else it is removed."""
-    partial = _partial(path)
-    try:
+    with _replacement(path) as partial:
         yield partial
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
-        require_dvc_alive()
-        os.replace(partial, path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say whose it is
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder; it replaces `path` when the block ends well, else it is removed."""
-    partial = _partial(path)
-    partial.mkdir()
+    with _replacement(path) as partial:
+        partial.mkdir()
+        yield partial
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[Path]:
+    """As `new_file` and `new_folder`; makes the folder of `path`, and removes what killed processes left there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        process = int(left.suffixes[-2].removeprefix("."))
+        if process != os.getpid() and psutil.pid_exists(process):
+            continue
+        _remove(left)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         require_dvc_alive()
-        if path.exists():
+        if partial.is_dir() and path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk does not say whose it is
         raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
 
 
-def _partial(path: Path) -> Path:
-    """A temporary path beside `path`, whose folder is made; what killed processes left there is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        process = int(left.suffixes[-2].removeprefix("."))
-        if process != os.getpid() and psutil.pid_exists(process):
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -24,13 +24,11 @@ class ResponseNorm(nn.Module):
     window is one banded 1x1 convolution, and u^-0.75 is rsqrt(u) times the square root of rsqrt(u).
     """
 
-    band: Tensor
-
     def __init__(self, channels: int):
         super().__init__()
         position = torch.arange(channels)
         band = ((position[:, None] - position[None, :]).abs() <= 4).float() * (0.001 / 9)
-        self.register_buffer("band", band[:, :, None, None], persistent=False)
+        self.band = nn.Buffer(band[:, :, None, None], persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         window = functional.conv2d(features * features, self.band, bias=None)

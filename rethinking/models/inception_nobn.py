@@ -5,12 +5,8 @@ written. The paper does not state its own, and at its learning rate of 0.1 this 
 diverges is recorded as such.
 """
 
-from torch import nn
+from functools import partial
 
 from rethinking.models.parts.inception import plain_unit, small_inception
-from rethinking.models.parts.network import ImageShape
 
-
-def build(image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
-    """Build for images of shape (C, H, W)."""
-    return small_inception(plain_unit, image_shape, classes, dropout)
+build = partial(small_inception, plain_unit)

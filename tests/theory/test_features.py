@@ -1,7 +1,5 @@
 """Gabor wavelets and random-patch convolutions against their definitions, and in blocks against at once."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,20 +9,16 @@ from rethinking.theory.kernels import features
 from rethinking.theory.kernels.features import NOISE, GaborBank, RandomPatches, channels_first
 
 CPU = torch.device("cpu")
-PATCHES = RandomPatches(
-    filters=10,
-    patch=6,
-    whitening=0.1,
-    rectifier=0.25,
-    pool=14,
-    pool_stride=13,
-    sample=300,
-    block_filters=10,
-)
+SIZES = {"filters": 10, "block_filters": 10, "patch": 6, "pool": 14, "pool_stride": 13, "sample": 300}
+PATCHES = RandomPatches(**SIZES, whitening=0.1, rectifier=0.25)
 
 
 def images_of(count, seed=0, size=32, channels=3):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+def changed(**sizes):
+    return PATCHES.model_copy(update=sizes)
 
 
 def whole(patches, train, test):
@@ -45,13 +39,13 @@ def test_eight_features_for_each_filter_of_a_32_pixel_image(images):
 
 @pytest.mark.parametrize("block_filters", [1, 3, 7])
 def test_features_in_blocks_give_the_products_of_features_at_once(images, block_filters):
-    at_once, streamed = (whole(replace(PATCHES, block_filters=count), *images) for count in (10, block_filters))
+    at_once, streamed = (whole(changed(block_filters=count), *images) for count in (10, block_filters))
     for left, right in zip(at_once, streamed, strict=True):
         torch.testing.assert_close(left @ at_once[0].T, right @ streamed[0].T, atol=1e-5, rtol=0)
 
 
 def test_features_are_standardised_on_the_training_images_over_the_root_of_their_number(images):
-    train, _ = whole(replace(PATCHES, block_filters=4), *images)
+    train, _ = whole(changed(block_filters=4), *images)
     torch.testing.assert_close(train.mean(dim=0), torch.zeros(80), atol=1e-5, rtol=0)
     torch.testing.assert_close(train.square().sum() / 12, torch.tensor(1.0), atol=1e-4, rtol=0)
 
@@ -91,7 +85,7 @@ def test_images_in_blocks_give_the_features_of_all_at_once(images, monkeypatch):
 
 
 def test_windows_are_those_of_average_pooling_times_their_area():
-    patches = replace(PATCHES, pool=4, pool_stride=3)
+    patches = changed(pool=4, pool_stride=3)
     responses = torch.from_numpy(np.random.default_rng(0).random((1, 1, 16, 11)))
     windows = torch.kron(patches._windows(21, CPU), patches._windows(16, CPU)).double()
     pooled = torch.nn.functional.avg_pool2d(responses, 4, 3) * 16
@@ -105,7 +99,7 @@ def test_an_image_too_small_for_a_window_is_one_sentence():
 
 
 def test_a_gabor_wavelet_answers_to_its_own_orientation_and_not_to_brightness():
-    bank = GaborBank(orientations=4, wavelengths=(6.0,), pool=8)
+    bank = GaborBank(orientations=4, wavelengths=[6.0], pool=8)
     row = np.round(127.5 + 100 * np.cos(2 * np.pi * np.arange(32) / 6))
     stripes = np.broadcast_to(row, (32, 32)).astype(np.uint8)[None, :, :, None]
     maps = bank.features(stripes, CPU).reshape(4, 7, 7)[:, 2:5, 2:5].mean(dim=(1, 2))

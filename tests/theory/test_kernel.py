@@ -6,6 +6,7 @@ import torch
 from sklearn.kernel_ridge import KernelRidge
 
 from rethinking.core.errors import DataError
+from rethinking.theory.common import config
 from rethinking.theory.common.points import error_rate, one_hot
 from rethinking.theory.kernels.distances import HeldOut, Triangle, feature_distances, pixel_distances
 from rethinking.theory.kernels.solve import (
@@ -209,8 +210,8 @@ class NoTestPoints(InFloat64):
 
 def test_the_search_never_looks_at_the_test_points_and_finds_what_dense_solves_find():
     train = points(300)
-    labels, grid = classes_of(train), [0.01, 0.1, 3.0]
-    trials = search(NoTestPoints(train, points(10, 1)), labels, 3, grid, [0.0], 200, 100)
+    labels, settings = classes_of(train), config.Kernel(bandwidths=[0.01, 0.1, 3.0], search_size=200, held_out=100)
+    trials = search(NoTestPoints(train, points(10, 1)), labels, 3, settings, [0.0])
     for trial in trials:
         matrix = torch.exp(-trial.bandwidth * squared_distances(train, train))
         values = matrix[200:, :200] @ torch.linalg.solve(matrix[:200, :200], one_hot(labels[:200], 3))
@@ -226,5 +227,6 @@ def test_a_bandwidth_that_was_not_solved_is_not_chosen():
 
 
 def test_a_search_on_more_points_than_there_are_is_refused():
+    settings = config.Kernel(bandwidths=[1.0], search_size=40, held_out=20)
     with pytest.raises(DataError, match=r"search_size 40 and held_out 20 exceed the 50 training images"):
-        search(InFloat64(points(50), points(5)), classes_of(points(50)), 3, [1.0], [0.0], 40, 20)
+        search(InFloat64(points(50), points(5)), classes_of(points(50)), 3, settings, [0.0])

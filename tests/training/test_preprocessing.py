@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rethinking.core.crop import centre_crop
@@ -22,27 +22,12 @@ def whitened(images):
 
 
 @given(side=st.integers(1, 40), channels=st.sampled_from([1, 3]), seed=st.integers(0, 99), contrast=st.integers(1, 255))
+@example(side=28, channels=3, seed=0, contrast=1)  # constant images, which become zero
+@example(side=28, channels=3, seed=0, contrast=2)  # faint ones, whose std is below the floor
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_images_are_standardised_by_the_formula(side, channels, seed, contrast):
     images = noise(seed, (3, side, side, channels)) % contrast
     assert standardise(torch.from_numpy(images)).numpy() == pytest.approx(whitened(images), abs=2e-5)
-
-
-def test_every_image_gets_mean_0_and_std_1_whatever_its_neighbours():
-    images = noise(0, (3, 28, 28, 3)) // np.array([1, 2, 8], dtype=np.uint8)[:, None, None, None]
-    inputs = standardise(torch.from_numpy(images))
-    assert inputs.mean(dim=(1, 2, 3)) == pytest.approx([0, 0, 0], abs=1e-5)
-    assert inputs.std(dim=(1, 2, 3), correction=0) == pytest.approx([1, 1, 1], abs=1e-5)
-    assert torch.equal(inputs[1:2], standardise(torch.from_numpy(images[1:2])))
-
-
-def test_a_constant_image_becomes_zero_and_a_faint_one_meets_the_floor():
-    images = np.full((2, 28, 28, 3), 77, dtype=np.uint8)
-    images[1, 0, 0, 0] = 78
-    constant, faint = standardise(torch.from_numpy(images))
-    assert not constant.any()
-    # The std of the faint image, 1/255/sqrt(2352), is below the floor of 1/sqrt(2352), which divides instead.
-    assert faint.max() == pytest.approx((1 - 1 / 2352) / 255 * np.sqrt(2352), rel=1e-3)
 
 
 def test_half_precision_images_are_standardised_alike():

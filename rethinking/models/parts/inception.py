@@ -15,12 +15,10 @@ class ShiftedBatchNorm(nn.BatchNorm2d):
     """Batch normalisation with a learnable shift and no learnable scale: TensorFlow-slim's default, which the paper's
     parameter count of 1,649,402 implies."""
 
-    scale: Tensor
-
     def __init__(self, channels: int):
         super().__init__(channels, affine=False)
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("scale", torch.ones(channels), persistent=False)
+        self.scale = nn.Buffer(torch.ones(channels), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise (N, channels, H, W) by batch statistics in training, running ones in evaluation."""
@@ -62,7 +60,10 @@ class Parallel(nn.Module):
 
 
 def small_inception(unit: Unit, image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
-    """Stack the modules of figure 3. Stride-2 layers pad (1, 1), torch's way; TensorFlow would pad (0, 1)."""
+    """Stack the modules of figure 3 for images (C, H, W).
+
+    Stride-2 layers pad (1, 1), torch's way; TensorFlow would pad (0, 1).
+    """
     channels = 96
     layers = [unit(image_shape[0], channels, 3, 1)]
     # Two widths: an Inception module of 1x1 and 3x3 branches. One width: a stride-2 3x3 branch beside a max-pool.

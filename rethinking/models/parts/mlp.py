@@ -15,7 +15,7 @@ class FlattenPixels(nn.Module):
 
 
 def perceptron(hidden: list[int], image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
-    """Linear layers of the hidden widths with ReLU between, then a linear layer to the classes."""
+    """Build for images (C, H, W): linear layers of the hidden widths with ReLU between, then one to the classes."""
     layers: list[nn.Module] = [FlattenPixels()]
     width = prod(image_shape)
     for units in hidden:

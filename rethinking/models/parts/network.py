@@ -1,19 +1,12 @@
 """Building a network from its file, and what all networks share."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import nn
 
-ImageShape = tuple[int, int, int]
-
-
-class Builder(Protocol):
-    """What a model's file defines."""
-
-    def __call__(self, image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
-        """Build a network for images of shape (C, H, W)."""
+ImageShape = tuple[int, int, int]  # (C, H, W)
+Builder = Callable[[ImageShape, int, float], nn.Module]  # image shape, classes, dropout: what a model's file defines
 
 
 def seeded(build: Builder, image_shape: ImageShape, classes: int, dropout: float, seed: int) -> nn.Module:

@@ -35,7 +35,7 @@ class Gabor(Section):
     """The bank of Gabor wavelets."""
 
     orientations: Count
-    wavelengths: Annotated[list[Rate], Field(min_length=1)]
+    wavelengths: Annotated[list[Rate], Field(min_length=1)]  # pixels
     pool: Annotated[int, Field(ge=2)]
 
 
@@ -43,13 +43,13 @@ class RandomPatches(Section):
     """Convolutions with random patches."""
 
     filters: Count
-    patch: Annotated[int, Field(ge=2)]
-    whitening: Rate
-    rectifier: Coefficient
-    pool: Count
+    patch: Annotated[int, Field(ge=2)]  # pixels a side
+    whitening: Rate  # added to the eigenvalues of the patches' covariance
+    rectifier: Coefficient  # both rectifiers let through what exceeds it
+    pool: Count  # pixels a side of the windows that are summed
     pool_stride: Count
-    sample: Annotated[int, Field(ge=2)]
-    block_filters: Count
+    sample: Annotated[int, Field(ge=2)]  # patches that the whitening is estimated from
+    block_filters: Count  # filters whose features are computed at once
 
 
 class Kernel(Section):
@@ -82,4 +82,4 @@ def load_theory(*paths: Path) -> Theory:
     try:
         return Theory.model_validate(section)
     except ValidationError as error:
-        raise UsageError(f"theory.{config.sentence(error, Theory)} ({files})") from None
+        raise UsageError(f"{config.sentence(error, 'theory')} ({files})") from None

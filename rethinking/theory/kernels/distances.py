@@ -6,7 +6,6 @@ the rows [i B, (i + 1) B) and the columns up to its last row, so that the upper 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,28 +14,6 @@ PANEL = 2000  # rows; large enough that a product of two panels runs at the mach
 TILE = 1000  # rows and columns whose products are converted while they are in the cache
 # Features of 0 to 255 whose product float32 sums without rounding, all partial sums being below 2^24.
 EXACT_FEATURES = 2**24 // 255**2
-
-
-class Distances(Protocol):
-    """Squared distances among training points, and from test points to training points, a part at a time."""
-
-    @property
-    def train_size(self) -> int: ...
-
-    @property
-    def test_size(self) -> int: ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Between training points, (rows, columns); from a point to itself exactly 0.
-
-        `columns` end where `rows` begin or earlier, or where `rows` end.
-        """
-
-    def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """From test points to all training points, (rows, train_size)."""
 
 
 class Triangle:
@@ -77,7 +54,7 @@ class Triangle:
 
 @dataclass(frozen=True)
 class Stored:
-    """Distances in multiples of `unit`: a triangle among n training points, and (m, n) from the test points."""
+    """Squared distances in multiples of `unit`: a triangle among n training points, (m, n) from the test points."""
 
     triangle: Triangle
     cross: Tensor
@@ -96,12 +73,17 @@ class Stored:
         return self.cross.device
 
     def train(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
+        """Between training points, (rows, columns); from a point to itself exactly 0.
+
+        `columns` end where `rows` begin or earlier, or where `rows` end.
+        """
         block = self.triangle.part(rows, columns).to(dtype).mul_(self.unit)
         if columns.stop > rows.start:
             block[:, rows.start - columns.start :].fill_diagonal_(0)
         return block
 
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """From test points to all training points, (rows, train_size)."""
         return self.cross[rows].to(dtype) * self.unit
 
 
@@ -166,7 +148,7 @@ class HeldOut:
     A parameter is chosen on these; the test points of `whole` cannot be reached.
     """
 
-    whole: Distances
+    whole: Stored
     train_size: int
     test_size: int
 
@@ -180,3 +162,6 @@ class HeldOut:
     def test(self, rows: slice, dtype: torch.dtype) -> Tensor:
         shifted = slice(rows.start + self.train_size, rows.stop + self.train_size)
         return self.whole.train(shifted, slice(0, self.train_size), dtype)
+
+
+Distances = Stored | HeldOut

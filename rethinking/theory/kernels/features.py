@@ -8,7 +8,6 @@ fit in memory.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rethinking.core.errors import DataError
+from rethinking.theory.common import config
 
 BLOCK = 500  # images whose Gabor features are computed at once
 # Responses to random patches computed at once: 8 MB, which a CPU's cache holds, or 512 MB, which keeps a GPU busy.
@@ -29,13 +29,8 @@ def channels_first(images: np.ndarray, device: torch.device) -> Tensor:
     return torch.tensor(images, device=device).permute(0, 3, 1, 2).float() / 255
 
 
-@dataclass(frozen=True)
-class GaborBank:
+class GaborBank(config.Gabor):
     """The modulus of Gabor wavelets, averaged over windows of `pool` pixels that overlap by half."""
-
-    orientations: int
-    wavelengths: tuple[float, ...]  # in pixels
-    pool: int
 
     def features(self, images: np.ndarray, device: torch.device) -> Tensor:
         """Images (N, H, W, C) uint8 to features (N, d) float32 of length one, from their grey values."""
@@ -69,18 +64,8 @@ class GaborBank:
         return even[:, None].float().to(device), odd[:, None].float().to(device)
 
 
-@dataclass(frozen=True)
-class RandomPatches:
+class RandomPatches(config.RandomPatches):
     """Convolutions with random patches of the training images."""
-
-    filters: int
-    patch: int  # pixels a side
-    whitening: float  # added to the eigenvalues of the patches' covariance
-    rectifier: float  # both rectifiers let through what exceeds it
-    pool: int  # pixels a side of the windows that are summed
-    pool_stride: int
-    sample: int  # patches that the whitening is estimated from
-    block_filters: int  # filters whose features are computed at once
 
     @property
     def block_count(self) -> int:

@@ -1,7 +1,6 @@
 """True and random labels of images interpolated by one kernel (paper, section 5)."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,20 +30,11 @@ def interpolate_labels(
     test_labels = torch.tensor(data.test_labels, device=device)
 
     distances = distances_between(settings, data, order, seed, device)
-    search_ridges = partial(
-        search,
-        distances,
-        labels,
-        data.classes,
-        settings.bandwidths,
-        train_size=settings.search_size,
-        held_out=settings.held_out,
-    )
-    trials = search_ridges(ridges=[0.0])
+    trials = search(distances, labels, data.classes, settings, ridges=[0.0])
     both = {"true": labels, "random": random_labels}
     results = results_of(distances, best(trials), both, test_labels, data.classes)
     if settings.ridges:
-        with_ridge = search_ridges(ridges=settings.ridges)
+        with_ridge = search(distances, labels, data.classes, settings, settings.ridges)
         results += results_of(distances, best(with_ridge), {"true": labels}, test_labels, data.classes)
         trials += with_ridge
     return results, trials
@@ -56,8 +46,7 @@ def distances_between(
     """Distances between the images in this order: exact ones of pixels, of features in float32."""
     train, test = data.train_images[order], data.test_images
     if settings.gabor is not None:
-        gabor = settings.gabor
-        bank = GaborBank(gabor.orientations, tuple(gabor.wavelengths), gabor.pool)
+        bank = GaborBank(**settings.gabor.model_dump())
         return feature_distances([(bank.features(train, device), bank.features(test, device))])
     if settings.random_patches is not None:
         patches = RandomPatches(**settings.random_patches.model_dump())

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from rethinking.core.errors import DataError
+from rethinking.theory.common import config
 from rethinking.theory.common.points import error_rate, one_hot
-from rethinking.theory.kernels.distances import PANEL, Distances, HeldOut, Triangle
+from rethinking.theory.kernels.distances import PANEL, Distances, HeldOut, Stored, Triangle
 
 TOLERANCE = 1e-6
 MOST_STEPS = 100
@@ -161,21 +162,17 @@ def factor_dtype(size: int, device: torch.device) -> torch.dtype:
 
 
 def conjugate_gradients(
-    product: Callable[[Tensor], Tensor],
-    precondition: Callable[[Tensor], Tensor],
-    targets: Tensor,
-    tolerance: float = TOLERANCE,
-    most_steps: int = MOST_STEPS,
+    product: Callable[[Tensor], Tensor], precondition: Callable[[Tensor], Tensor], targets: Tensor
 ) -> tuple[Tensor, int]:
     """Solve for every column of targets (n, k) at once; return the solution and the number of products.
 
-    Stops at half the tolerance, as the residual is updated and not measured, or after `most_steps`.
+    Stops at half of TOLERANCE, as the residual is updated and not measured, or after MOST_STEPS.
     """
     solution, residual = torch.zeros_like(targets), targets.clone()
-    goal = tolerance / 2 * targets.norm(dim=0)
+    goal = TOLERANCE / 2 * targets.norm(dim=0)
     direction = correction = precondition(residual)
     slope = (residual * correction).sum(dim=0)
-    for step in range(1, most_steps + 1):
+    for step in range(1, MOST_STEPS + 1):
         image = product(direction)
         length = _ratio(slope, (direction * image).sum(dim=0))
         solution += length * direction
@@ -188,7 +185,7 @@ def conjugate_gradients(
         drift = -(length * image * correction).sum(dim=0)
         direction = correction + _ratio(drift, slope) * direction
         slope = new_slope
-    return solution, most_steps
+    return solution, MOST_STEPS
 
 
 def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
@@ -206,18 +203,13 @@ class Trial(NamedTuple):
 
 
 def search(
-    distances: Distances,
-    labels: Tensor,
-    classes: int,
-    bandwidths: Sequence[float],
-    ridges: Sequence[float],
-    train_size: int,
-    held_out: int,
+    distances: Stored, labels: Tensor, classes: int, settings: config.Kernel, ridges: Sequence[float]
 ) -> list[Trial]:
-    """Try every bandwidth and ridge: solve on the first `train_size` training points, test on the next `held_out`.
+    """Try every bandwidth and ridge: solve on the first `search_size` training points, test on the next `held_out`.
 
     labels: (n,) int64 of the training points. No test point is used. Raises DataError where points are too few.
     """
+    train_size, held_out = settings.search_size, settings.held_out
     if train_size + held_out > distances.train_size:
         raise DataError(
             f"theory.kernel: search_size {train_size} and held_out {held_out} exceed the "
@@ -226,7 +218,7 @@ def search(
     part = HeldOut(distances, train_size, held_out)
     targets, kept = one_hot(labels[:train_size], classes), labels[train_size : train_size + held_out]
     trials = []
-    for bandwidth in bandwidths:
+    for bandwidth in settings.bandwidths:
         for ridge in ridges:
             kernel = Kernel(part, bandwidth, ridge)
             solution = interpolate(kernel, targets)
