@@ -1,71 +1,99 @@
-# Every target is a line of public commands; .venv is made on first use.
+# Every target is a line of public commands; .venv is made on first use. `make help` prints the lines that begin with ##.
 PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro paper budget report publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench
+.PHONY: demo repro paper budget report publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench help
+## make demo           the demo: three networks on 200 digits; no download
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
 	@cat demo/metrics/table.md
 
+## make repro          the headline: dvc repro, Inception, AlexNet and MLP 1x512 on random labels of CIFAR-10
 repro: .venv/installed
 	dvc repro
 
+## make paper JOBS=4   the grid: every run of the paper's figures and tables, four at once; prints its cost first
 paper: budget
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml
 
+## make budget         that cost alone: runs, operations and time on this machine
 budget: .venv/installed
 	@python -m tools.budget --sets paper/cifar10.yaml:runs/cifar10 paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
 
+## make report         claims, figures and report.html of what has run of the grid and the theory
 report: .venv/installed
 	@python -m tools.report
 
+## make publish        data sets and runs to your DVC remote (docs/sharing.md)
 publish: .venv/installed
 	dvc push --run-cache
 
+## make pull-results   data sets and runs from it
 pull-results: .venv/installed
 	dvc pull --allow-missing
 
+## make test           the whole test suite
 test: .venv/installed
 	pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+## make lint           formatting, lint and types
 lint: .venv/installed
 	ruff format --check . && ruff check . && mypy
 
+## make check          the demo's numbers against reference/demo: data to the byte, accuracies within the spread over seeds
 check: .venv/installed
 	python -m tools.check --runs demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
 
-# Of the paper's grid: what has run here against another machine's results, and a reference of what has run here.
+## make check-paper    your runs of the grid, after make report, against a reference: NAME=2-core-amx/cifar10-jpeg
 check-paper: .venv/installed
 	python -m tools.remeasure
 	python -m tools.check --runs metrics/cifar10/runs.csv --data data/cifar10 $(wildcard data/corrupted/cifar10/*) \
 	--reference reference/$(or $(NAME),2-core-amx/cifar10-jpeg)
 
+## make reference      your runs of the grid, after make report, as reference/NAME: NAME=my-gpu/cifar10
 reference: .venv/installed
 	python -m tools.record_reference --out reference/$(or $(NAME),$(error say under which name: NAME=my-gpu/cifar10))
 
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
 	reference/2-core-zen5/cifar10-jpeg-until-fitted
+## make combined       claims, figures and report of the references together; writes docs/results.md and docs/figure_1a.png
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
+	@cp combined/plots/paper/figure_1a.png docs/
 
+## make mutants        breaks the code in one place at a time: does a test notice? (docs/trust.md)
 mutants: .venv/installed
 	python -m tests.faults.mutants
 
+## make torture        kills and damages pipelines: are the results the same afterwards? (docs/trust.md)
 torture: .venv/installed
 	python -m tests.faults.torture
 
+## make inputs         wrong parameters and damaged files: is each refused in a sentence? (docs/trust.md)
 inputs: .venv/installed
 	python -m tests.faults.inputs
 
+## make verify         reads all of DVC's cache, data sets and runs, and deletes what is damaged
 verify: .venv/installed
 	python -m tools.verify
 
+## make bench          training speed against the loops people use and the machine's limits
 bench: .venv/installed
 	python -m benchmarks.throughput
+
+## . .venv/bin/activate, then
+##   python -m tools.run --jobs 4 paper/dvc.yaml   a pipeline, four stages at once, or on a cluster (docs/many-runs.md)
+##   python -m tools.export headline out.npz       a corrupted data set, whole, for use elsewhere
+##   python -m tools.duplicates data/raw           images that are in the training and in the test set
+##   dvc dag                                       the stages as a graph
+##   dvc metrics diff                              old and new metrics side by side
+##   dvc plots show                                interactive curves; dvc plots diff compares versions
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: PYTHON=$(PYTHON) is \

@@ -1,0 +1,163 @@
+"""What README and docs say: the numbers are those of the references, and what a reader is told to use is there."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rethinking.core.files import read_json
+from rethinking.corruptions.common.request import Request
+from rethinking.figures.paper import FIGURES
+from rethinking.figures.style import save, style
+from rethinking.report.results import results_page
+from rethinking.results.runs import load_runs
+from tests.conftest import ROOT
+from tests.synthetic import lit_data
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
+BLOCK = re.compile(r"^ *```(\w*).*?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+# What the reader is told to write.
+NEW = {
+    "rethinking/models/my_net.py",
+    "rethinking/models/timm/resnet10t.py",
+    "rethinking/corruptions/inverted.py",
+    "rethinking/sources/arrays.py",
+}
+
+
+# --- The numbers
+
+
+def test_the_results_and_the_picture_are_what_the_references_give(run_stage, tmp_path):
+    references = re.search(r"^REFERENCES \?= ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)[1].replace("\\\n", " ").split()
+    assert run_stage("tools.combine", *(ROOT / folder for folder in references), "--out", "combined").returncode == 0
+    metrics = tmp_path / "combined/metrics"
+    claims = ("--claims", ROOT / "paper/claims.yaml", "--metrics", metrics, "--out", metrics)
+    assert run_stage("claims", *claims).returncode == 0
+    runs = load_runs(metrics / "cifar10")
+    assert results_page(runs, read_json(metrics / "claims.json")) == RESULTS
+    style()
+    save(FIGURES["figure_1a"].draw(runs), tmp_path / "figure_1a")
+    assert (tmp_path / "figure_1a.png").read_bytes() == (ROOT / "docs/figure_1a.png").read_bytes()
+
+
+def test_the_readme_has_the_rows_and_the_counts_of_the_results():
+    rows = [line for line in README.splitlines() if line.count("|") == 7]
+    assert 3 <= len(rows) <= 10
+    assert [row for row in rows if row not in RESULTS.splitlines()] == []
+    (inception,) = (row for row in rows if re.match(r"\| Inception +\| random", row))
+    train, test = (inception.split("|")[column].strip() for column in (4, 6))
+    assert train in README.split("\n\n")[1]
+    assert test in README.split("\n\n")[1]
+    counts = re.findall(r"\d+", RESULTS.splitlines()[-1])
+    reproduced, differ, not_run = counts
+    words = (
+        f"Of {sum(map(int, counts))} claims, {reproduced} are reproduced, {differ} differ and {not_run} have not run"
+    )
+    assert words in " ".join(README.split())
+
+
+def test_the_reference_holds_the_verdicts_that_its_metrics_give(run_stage):
+    for folder in sorted((ROOT / "reference").rglob("claims.json")):
+        done = run_stage("claims", "--claims", ROOT / "paper/claims.yaml", "--metrics", folder.parent)
+        assert done.stdout == folder.with_suffix(".md").read_text(encoding="utf-8")
+
+
+# --- What is there
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def code(text):
+    """What a page has as code, in blocks and between backticks."""
+    spans = re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", BLOCK.sub("", text), re.DOTALL)
+    return [block for _, block in BLOCK.findall(text)] + [span for _, span in spans]
+
+
+def anchors(text):
+    """The names by which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_link_leads_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXTS[page]):
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_command_and_file_that_a_page_names_is_there(page):
+    text = "\n".join(code(TEXTS[page]))
+    targets = set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z][\w-]*)", text)) <= targets
+    modules = re.findall(r"\bpython -m\s+([\w.]*\w)(?!\w*\.\.)", text)  # a message in a table may be cut short
+    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
+    files = re.findall(
+        r"(?<![\w/.-])((?:rethinking|stages|tools|tests|paper|theory|demo)/[\w/]+\.(?:py|yaml|md))", text
+    )
+    assert [file for file in files if not (ROOT / file).exists() and file not in NEW] == []
+
+
+def test_make_help_has_a_line_for_every_target():
+    targets = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
+    assert {*re.findall(r"^## make ([\w-]+)", MAKEFILE, re.MULTILINE), "help"} == set(targets)
+
+
+def test_the_readme_names_the_stages_of_the_headline_and_folders_that_are_there():
+    pipeline = (ROOT / "dvc.yaml").read_text(encoding="utf-8").partition("\nplots:")[0]
+    assert re.findall(r"^\| `(\w+)", README, re.MULTILINE) == re.findall(r"^  (\w+):$", pipeline, re.MULTILINE)
+    layout = BLOCK.findall(README.partition("## Layout")[2])[0][1]
+    names = [name for line in layout.splitlines() for name in re.findall(r"[\w.]+/?", line[:23])]
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / name).exists() and name not in ("data/", "runs/")] == []
+    rooms = re.findall(r"\w+", layout.partition("the library: ")[2].partition(";")[0])
+    assert set(rooms) == {path.parent.name for path in ROOT.glob("rethinking/*/__init__.py")}
+
+
+# --- What the reader is told to write
+
+
+def written(page, function):
+    """The names that the page's block of Python with that function defines."""
+    (block,) = (block for kind, block in BLOCK.findall(TEXTS[page]) if kind == "python" and f"def {function}(" in block)
+    namespace = {}
+    exec(block, namespace)
+    return namespace
+
+
+def test_the_architecture_of_the_readme_is_one():
+    model = written("README.md", "build")["build"]((3, 28, 28), 10, 0.0)
+    assert model(torch.zeros(2, 3, 28, 28)).shape == (2, 10)
+
+
+def test_the_corruption_of_the_readme_passes_its_audit():
+    module, data = written("README.md", "corrupt"), lit_data(40, 20)
+    changed = module["corrupt"](data, Request(level=0.0, seed=0, input_size=28))
+    assert {name: array.dtype for name, array in changed.items()} == {
+        "train_images": np.uint8,
+        "test_images": np.uint8,
+    }
+    assert module["audit"](data, changed, Request(level=0.0, seed=0, input_size=28))["ok"]
+
+
+def test_the_data_set_of_the_docs_reads_what_export_writes(tmp_path):
+    data = lit_data(40, 20)
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    arrays = {name: getattr(data, name) for name in names}
+    np.savez_compressed(tmp_path / "mine.npz", **arrays)
+    raw = written("docs/adding.md", "read")["read"](str(tmp_path / "mine.npz"), Path("downloads"))
+    assert all(np.array_equal(getattr(raw, name), array) for name, array in arrays.items())
+    assert raw.class_names == [str(label) for label in range(10)]
