@@ -15,6 +15,7 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, read_yaml, write_json
 from rethinking.core.tables import write_table
+from rethinking.paper.names import GRIDS
 from rethinking.parallel.environment import environment
 from rethinking.parallel.times import times
 from rethinking.results.comparison import data_hashes
@@ -36,11 +37,8 @@ class Result(NamedTuple):
 
 GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
-    "cifar10": Result("paper", ["cifar10", "corrupted/cifar10"], [*GRID, "paper/cifar10.yaml"]),
-    "cifar100": Result("paper", ["cifar100", "corrupted/cifar100"], [*GRID, "paper/cifar100.yaml"]),
-    "mnist": Result("paper", ["mnist", "corrupted/mnist"], [*GRID, "paper/mnist.yaml"]),
-    "theory/mnist": Result("theory/mnist", ["theory/mnist"], ["theory/mnist.yaml"]),
-    "theory/cifar10": Result("theory/cifar10", ["theory/cifar10"], ["theory/cifar10.yaml"]),
+    **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in GRIDS},
+    **{name: Result(name, [name], [f"{name}.yaml"]) for name in ("theory/mnist", "theory/cifar10")},
 }
 OF_CLAIMS = ("claims.json", "claims.md", "parameters.json")
 
