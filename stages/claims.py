@@ -1,9 +1,9 @@
 """Stage claims: the paper's claims judged on the results collected so far; prints them as a table."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import read_mapping, write_json, write_text
 from rethinking.paper.claims import load_claims
@@ -16,9 +16,7 @@ THEORY = ("digits", "mnist", "cifar10")
 
 def main() -> None:
     """Write claims.json and claims.md where a folder is given; print the table in any case."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--claims", type=Path, default=Path("paper/claims.yaml"))
-    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
+    parser = path_parser(__doc__, claims="paper/claims.yaml", metrics="metrics")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     claims = load_claims(arguments.claims)

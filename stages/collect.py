@@ -1,6 +1,5 @@
 """Stage collect: the metrics and curves of every run of a grid that has run so far, and the audits of its data."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import dataset_fingerprint
 from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, run_stage
@@ -22,12 +22,7 @@ from rethinking.training.recipe import description
 
 def main() -> None:
     """Write runs.csv, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, nargs="+", required=True)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of the grid's corrupted sets")
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = path_parser(__doc__, "params", "data", "runs", "out").parse_args()
     parameters = config.load(*arguments.params)
     planned, sets = parameters.planned_runs(), read_sets(parameters, arguments.data)
     folders = {run: folder for run in planned if (folder := arguments.runs / run.text).exists()}

@@ -1,11 +1,10 @@
 """Stage collect_theory: what Git keeps of the theory stages on one data set (paper, sections 4 and 5)."""
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
 from rethinking.core.files import read_json, read_sealed, write_json
 from rethinking.core.tables import read_table, write_table
@@ -20,12 +19,8 @@ TABLES = {
 
 def main() -> None:
     """Write summary.json, and the tables that the figures are drawn from, of what has run so far."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    kernels = load_theory(arguments.params).kernel
+    arguments = path_parser(__doc__, "params", "runs", "out").parse_args()
+    kernels = load_theory(*arguments.params).kernel
 
     summary: dict[str, Any] = {}
     tables: dict[str, pd.DataFrame] = {}

@@ -1,9 +1,7 @@
 """Stage corrupt: change labels or pixels once, before training (paper, section 2.1), and audit the result."""
 
-import argparse
-from pathlib import Path
-
 from rethinking.core import config, registry
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import ImageData, open_dataset, raw_fingerprint, save_arrays
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, write_json
@@ -12,11 +10,8 @@ from rethinking.corruptions.common.request import Request
 
 def main() -> None:
     """Write what the corruption changed, its audit, and the hash of the raw set it belongs to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
+    parser = path_parser(__doc__, "params", "raw", "out")
     parser.add_argument("--name", help="a corruption of the grid such as labels-0.5; without it, the corrupt section's")
-    parser.add_argument("--raw", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     parameters = config.load(*arguments.params)
     corruption = parameters.corruption(arguments.name)

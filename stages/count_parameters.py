@@ -1,9 +1,7 @@
 """Stage parameters: the number of trainable parameters of each of the paper's networks, on CIFAR-10 (its table 1)."""
 
-import argparse
-from pathlib import Path
-
 from rethinking.core import config, registry
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
 from rethinking.core.files import write_json
 from rethinking.models.parts.network import parameter_count
@@ -13,11 +11,8 @@ ARCHS = ("inception", "inception_nobn", "alexnet", "mlp_3x512", "mlp_1x512", "wr
 
 def main() -> None:
     """Build every network for ten classes of RGB images and write its count."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    parameters = config.load(arguments.params)
+    arguments = path_parser(__doc__, "params", "out").parse_args()
+    parameters = config.load(*arguments.params)
     counts = {}
     for arch in ARCHS:
         size = parameters.input_size(arch)

@@ -1,6 +1,5 @@
 """Stage evaluate: re-measure every run from its saved weights, check what it claimed, collect what Git keeps."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import ImageData, open_dataset
 from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, run_stage
@@ -30,12 +30,8 @@ TOLERATED_IMAGES = 2
 
 def main() -> None:
     """Write summary.json, table.md, curves.csv, steps.csv and per_class.csv."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
-    parser.add_argument("--raw", type=Path, required=True)
+    parser = path_parser(__doc__, "params", "raw", "runs", "out")
     parser.add_argument("--data", type=Path, required=True, help="the corrupted set, or the folder of a grid's sets")
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     parameters = config.load(*arguments.params)
     device = select_device(parameters.train.device, parameters.train.deterministic)

@@ -1,8 +1,6 @@
 """Stage expressivity: a two-layer network with 2n + d weights that fits anything (paper, section 4, Theorem 1)."""
 
-import argparse
-from pathlib import Path
-
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import run_stage
 from rethinking.core.files import new_folder, seal, write_json
@@ -14,12 +12,8 @@ from rethinking.theory.expressivity import fit_images
 
 def main() -> None:
     """Write result.json, and conditioning.csv, a row for each number of images."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, required=True)
-    parser.add_argument("--raw", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    theory, data = load_theory(arguments.params), open_dataset(arguments.raw)
+    arguments = path_parser(__doc__, "params", "raw", "out").parse_args()
+    theory, data = load_theory(*arguments.params), open_dataset(arguments.raw)
     result, rows = fit_images(theory.expressivity, data, theory.seed, exact_device(theory.device))
     with new_folder(arguments.out) as folder:
         write_json(folder / "result.json", result)

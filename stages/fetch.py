@@ -1,9 +1,7 @@
 """Stage fetch: bring a data set to arrays on disk (paper, section 2), verified, optionally a class-balanced subset."""
 
-import argparse
-from pathlib import Path
-
 from rethinking.core import config, registry
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import save_arrays
 from rethinking.core.errors import run_stage
 from rethinking.core.files import new_folder
@@ -13,10 +11,7 @@ from rethinking.sources.common.archives import fingerprint
 
 def main() -> None:
     """Read dataset.name from dataset.source and write the raw set."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = path_parser(__doc__, "params", "out").parse_args()
     dataset = config.load(*arguments.params).dataset
 
     source = registry.load("sources", dataset.name, "dataset.name")

@@ -1,10 +1,9 @@
 """Stage kernel: exact Gaussian-kernel interpolation of true and of random labels (paper, section 5)."""
 
-import argparse
 import resource
 import time
-from pathlib import Path
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import new_folder, seal, write_json
@@ -17,14 +16,11 @@ from rethinking.theory.kernels.labels import interpolate_labels
 
 def main() -> None:
     """Write result.json, an entry for each labelling, and search.csv; print the time and memory it took."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, required=True)
+    parser = path_parser(__doc__, "params", "raw", "out")
     parser.add_argument("--name", required=True, help="a kernel of theory.kernel")
-    parser.add_argument("--raw", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     started = time.perf_counter()
-    name, theory = arguments.name, load_theory(arguments.params)
+    name, theory = arguments.name, load_theory(*arguments.params)
     if name not in theory.kernel:
         raise UsageError(f"theory.kernel: no kernel '{name}'{did_you_mean(name, theory.kernel)}")
     data = open_dataset(arguments.raw)

@@ -1,8 +1,6 @@
 """Stage minimum_norm: gradient descent from zero finds the interpolant of least norm (paper, section 5)."""
 
-import argparse
-from pathlib import Path
-
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import run_stage
 from rethinking.core.files import new_folder, seal, write_json
@@ -13,12 +11,8 @@ from rethinking.theory.minimum_norm import compare_interpolants
 
 def main() -> None:
     """Write result.json, distances.csv, interpolants.csv and random_signs.csv."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, required=True)
-    parser.add_argument("--raw", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    theory, data = load_theory(arguments.params), open_dataset(arguments.raw)
+    arguments = path_parser(__doc__, "params", "raw", "out").parse_args()
+    theory, data = load_theory(*arguments.params), open_dataset(arguments.raw)
     summary, tables = compare_interpolants(theory.minimum_norm, data, theory.seed)
     with new_folder(arguments.out) as folder:
         write_json(folder / "result.json", summary)

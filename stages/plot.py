@@ -1,8 +1,6 @@
 """Stage plot: the pipeline's figures from the collected metrics, as PNG and SVG of the same bytes every time."""
 
-import argparse
-from pathlib import Path
-
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
 from rethinking.figures.curves import learning_curves, memorisation, training_loss
 from rethinking.figures.levels import test_error
@@ -19,10 +17,7 @@ FIGURES = {
 
 def main() -> None:
     """Draw every figure from summary.json, curves.csv and steps.csv of one pipeline."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = path_parser(__doc__, "metrics", "out").parse_args()
     runs = load_runs(arguments.metrics)
     style()
     for name, draw in FIGURES.items():

@@ -1,10 +1,8 @@
 """Stage plot_theory: the figures of sections 4 and 5 on one data set, as PNG and SVG of the same bytes every time."""
 
-import argparse
-from pathlib import Path
-
 import pandas as pd
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
 from rethinking.core.files import read_json
 from rethinking.core.tables import read_table
@@ -14,10 +12,7 @@ from rethinking.figures.theory import expressivity, kernels, minimum_norm, rando
 
 def main() -> None:
     """Draw the figures of what was collected."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = path_parser(__doc__, "metrics", "out").parse_args()
     summary = read_json(arguments.metrics / "summary.json")
 
     def table(name: str) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """Stage report: one HTML page with the claims, figures and tables of the paper beside what has run so far."""
 
-import argparse
 from pathlib import Path
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.config import Paper
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import write_text
@@ -13,11 +13,8 @@ from rethinking.report.page import build_page
 
 def main() -> None:
     """Write the page; links in it are relative to its own folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
-    parser.add_argument("--plots", type=Path, default=Path("plots"))
+    parser = path_parser(__doc__, metrics="metrics", plots="plots", out="report.html")
     parser.add_argument("--grid", type=Path, default=Path("paper/params.yaml"), help="whose blocks name the stages")
-    parser.add_argument("--out", type=Path, default=Path("report.html"))
     arguments = parser.parse_args()
     if not arguments.grid.exists():
         raise UsageError(f"--grid: no such file '{arguments.grid}'; expected the grid's parameters, paper/params.yaml")

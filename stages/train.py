@@ -1,6 +1,5 @@
 """Stage train: one architecture on one data set by the paper's recipe (section 3), resumable, repeatable to the bit."""
 
-import argparse
 import signal
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from safetensors.torch import save
 from torch import nn
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, Interrupted, run_stage
@@ -28,14 +28,10 @@ from rethinking.training.run_key import run_key
 
 def main() -> None:
     """Train, following the curves live, and write weights, metrics and curves as one folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml")])
+    parser = path_parser(__doc__, "params", "raw", "data", "out")
     parser.add_argument("--arch", required=True)
     parser.add_argument("--variant", help="plain, or random_crop, augmentation, weight_decay, batch_size-N joined by +")
     parser.add_argument("--seed", type=int, help="instead of train.seed")
-    parser.add_argument("--raw", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     run = RunName(arguments.arch, variant=arguments.variant, seed=arguments.seed)
     with StopFlag() as stop:

@@ -3,7 +3,6 @@
 The time is an estimate from a few training steps and one evaluation batch of each architecture, timed here and now.
 """
 
-import argparse
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.config import Parameters
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.registry import load
@@ -28,7 +28,7 @@ TIMED_STEPS = 3
 
 def main() -> None:
     """Print a line per architecture, a total per data set and one of all; ask nothing, write nothing."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = path_parser(__doc__)
     parser.add_argument("--params", type=Path, nargs="+", default=[Path("params.yaml"), Path("paper/params.yaml")])
     parser.add_argument(
         "--sets",

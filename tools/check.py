@@ -1,9 +1,9 @@
 """Check a fresh result against a reference: data to the byte, trained metrics within the spread over seeds."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_mapping
 from rethinking.results.comparison import data_differences, data_hashes, differences, notes, runs_in_common
@@ -15,8 +15,7 @@ RUNS = ("runs.csv", "metrics/cifar10/runs.csv")
 
 def main() -> None:
     """Print what differs and exit with 1, or say that nothing does."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True, help="a summary.json or runs.csv")
+    parser = path_parser(__doc__, "runs", "reference")
     parser.add_argument(
         "--data",
         type=Path,
@@ -24,7 +23,6 @@ def main() -> None:
         required=True,
         help="folders of data sets, searched for meta.json; no others of the reference are asked for",
     )
-    parser.add_argument("--reference", type=Path, required=True)
     arguments = parser.parse_args()
     fresh, data = read_runs(arguments.runs), data_hashes(arguments.data)
     places = [arguments.reference / name for name in RUNS]

@@ -5,7 +5,6 @@ all. The runs of a grid are those of all folders; a run that stands in two, and 
 the later folder's.
 """
 
-import argparse
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import new_folder, read_mapping, write_json
 from rethinking.core.tables import write_table
@@ -25,9 +25,8 @@ MARK = "combined.json"
 
 def main() -> None:
     """Write the folder and say how many runs each grid has."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = path_parser(__doc__, "out")
     parser.add_argument("folders", type=Path, nargs="+", help="working copies or references, each with its metrics/")
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     sources, out = [folder / "metrics" for folder in arguments.folders], arguments.out / "metrics"
     for folder in sources:

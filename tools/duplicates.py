@@ -3,7 +3,6 @@
 `python -m tools.duplicates data/raw`; images that differ in one pixel are different ones here.
 """
 
-import argparse
 from collections import defaultdict
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import run_stage
 
@@ -26,7 +26,7 @@ class Duplicates(NamedTuple):
 
 def main() -> None:
     """Print what a raw data set holds twice."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = path_parser(__doc__)
     parser.add_argument("raw", type=Path, help="the folder of a raw data set, such as data/raw")
     data = open_dataset(parser.parse_args().raw)
     found = count(data.train_images, data.train_labels, data.test_images, data.test_labels)

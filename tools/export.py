@@ -3,11 +3,11 @@
 NAME is a folder below data/corrupted (`headline`, `demo/labels-0.5`) or below data (`raw`); OUT is a folder or an .npz.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import ImageData, open_dataset, raw_fingerprint, save_arrays
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_file, new_folder, read_json
@@ -15,10 +15,9 @@ from rethinking.core.files import new_file, new_folder, read_json
 
 def main() -> None:
     """Open the data set with its raw set, wherever below data/ that is, and write all of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = path_parser(__doc__, data="data")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("out", metavar="OUT", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("data"))
     arguments = parser.parse_args()
     if arguments.out.exists():
         raise UsageError(f"OUT: '{arguments.out}' exists already; name a new folder or .npz file")

@@ -4,7 +4,6 @@
 Its files lie as those of the project do. With --runs it records the seeds of one small pipeline, such as the demo.
 """
 
-import argparse
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +11,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, read_yaml, write_json
 from rethinking.core.tables import write_table
+from rethinking.paper.names import GRIDS
 from rethinking.parallel.environment import environment
 from rethinking.parallel.times import times
 from rethinking.results.comparison import data_hashes
@@ -36,23 +37,17 @@ class Result(NamedTuple):
 
 GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
-    "cifar10": Result("paper", ["cifar10", "corrupted/cifar10"], [*GRID, "paper/cifar10.yaml"]),
-    "cifar100": Result("paper", ["cifar100", "corrupted/cifar100"], [*GRID, "paper/cifar100.yaml"]),
-    "mnist": Result("paper", ["mnist", "corrupted/mnist"], [*GRID, "paper/mnist.yaml"]),
-    "theory/mnist": Result("theory/mnist", ["theory/mnist"], ["theory/mnist.yaml"]),
-    "theory/cifar10": Result("theory/cifar10", ["theory/cifar10"], ["theory/cifar10.yaml"]),
+    **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in GRIDS},
+    **{name: Result(name, [name], [f"{name}.yaml"]) for name in ("theory/mnist", "theory/cifar10")},
 }
 OF_CLAIMS = ("claims.json", "claims.md", "parameters.json")
 
 
 def main() -> None:
     """Write the folder; only that of which something has run is in it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
-    parser.add_argument("--plots", type=Path, default=Path("plots"))
+    parser = path_parser(__doc__, "out", metrics="metrics", plots="plots")
     parser.add_argument("--data", type=Path, nargs="+", default=[Path("data")])
     parser.add_argument("--runs", type=Path, nargs="+", help="a summary.json for each seed, instead of --metrics")
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.out.exists() and not (arguments.out / "environment.json").exists():
         raise UsageError(f"--out: {arguments.out} holds something else than a reference; give another folder")

@@ -3,10 +3,10 @@
 The headline and the demo do so in their stage `evaluate`; the grid's `collect` takes the runs' own numbers.
 """
 
-import argparse
 from pathlib import Path
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import run_stage
 from rethinking.paper.names import GRIDS
@@ -16,7 +16,7 @@ from stages.evaluate import measure
 
 def main() -> None:
     """Raise DataError at the first run whose weights give other accuracies; say how many there are."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    path_parser(__doc__).parse_args()
     count = 0
     for grid in GRIDS:
         parameters = config.load(Path("params.yaml"), Path("paper/params.yaml"), Path(f"paper/{grid}.yaml"))

@@ -4,12 +4,12 @@ Where no folder of metrics is named, that is first collected from the runs, by t
 paper/dvc.yaml and theory/dvc.yaml that collect.
 """
 
-import argparse
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_json, write_text
 from rethinking.parallel.graph import quiet_repository
@@ -21,10 +21,8 @@ COLLECTORS = ("stages.collect", "stages.collect_theory", "stages.count_parameter
 
 def main() -> None:
     """Write claims, figures and the page; show the verdicts and where the page is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = path_parser(__doc__, plots="plots", out="report.html")
     parser.add_argument("--metrics", type=Path, help="a folder of metrics that tools.combine wrote")
-    parser.add_argument("--plots", type=Path, default=Path("plots"))
-    parser.add_argument("--out", type=Path, default=Path("report.html"))
     parser.add_argument("--results", type=Path, help="also the tables of results as Markdown, as in docs/results.md")
     arguments = parser.parse_args()
     if arguments.metrics is None:

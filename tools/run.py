@@ -4,7 +4,6 @@ It walks DVC's own graph; each stage is a `dvc repro --single-item`, started as 
 stage leaves out only what needs it. Ctrl-C lets the running stages save their state; the same command continues.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rethinking.core import config
+from rethinking.core.arguments import path_parser
 from rethinking.core.config import Resources
 from rethinking.core.errors import Interrupted, UsageError, run_stage
 from rethinking.core.interrupts import StopFlag
@@ -26,7 +26,7 @@ from rethinking.parallel.view import View
 
 def main() -> None:
     """Run the targets; exit with 1 where a stage failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = path_parser(__doc__)
     parser.add_argument(
         "targets", nargs="*", default=["dvc.yaml"], help="as `dvc repro` takes them (default: dvc.yaml)"
     )

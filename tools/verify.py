@@ -4,7 +4,6 @@ DVC trusts its cache unread and takes a file of the same size and time for the s
 the disk is handed out again and again. Our stages refuse it; this is the remedy.
 """
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from dvc_data.hashfile.tree import Tree
 
+from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_sealed
 from rethinking.parallel.graph import dvc_errors_as_ours, locked_repository
@@ -19,8 +19,7 @@ from rethinking.parallel.graph import dvc_errors_as_ours, locked_repository
 
 def main() -> None:
     """Print what was damaged and is deleted, and how much was read."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    path_parser(__doc__).parse_args()
     with dvc_errors_as_ours(), locked_repository() as repo:  # what DVC is just writing is no damage
         verify(Path(repo.cache.local.path))
 

@@ -81,13 +81,9 @@ class View:
                 duration(time.monotonic() - job.started),
                 Text(readable(job.progress), overflow="ellipsis", no_wrap=True),
             )
-        counts = {
-            "done": len(self.schedule.names(*FINISHED)),
-            "running": len(running),
-            "waiting": len(self.schedule.names(State.WAITING)),
-            "failed": len(self.schedule.names(State.FAILED)),
-            "left out": len(self.schedule.names(State.LEFT_OUT)),
-        }
+        counts = {"done": len(self.schedule.names(*FINISHED)), "running": len(running)}
+        for state in (State.WAITING, State.FAILED, State.LEFT_OUT):
+            counts[state.value] = len(self.schedule.names(state))
         text = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
         left = self.seconds_left(running)
         return Group(table, Text(text + (f"; about {duration(left)} left" if left is not None else ""), style="cyan"))

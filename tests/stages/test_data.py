@@ -57,22 +57,19 @@ def test_fetch_takes_a_balanced_subset(tmp_path, fetch_parameters, run_stage):
     assert np.bincount(data.test_labels).tolist() == [15, 15]
 
 
-def test_a_subset_too_large_ends_with_2(tmp_path, fetch_parameters, failure):
-    code, message = failure("fetch", "--params", fetch_parameters(train_size=121), "--out", "out/raw")
-    assert (code, "dataset.train_size: found 121" in message) == (2, True)
+@pytest.mark.parametrize(
+    ("source", "sizes", "code", "words"),
+    [
+        (None, {"train_size": 121}, 2, "dataset.train_size: found 121"),
+        ("set.tar.gz", {}, 1, "set.tar.gz' is damaged or cut short"),
+        ("absent.tar.gz", {}, 1, "dataset.source: no such file or folder 'absent.tar.gz'"),
+    ],
+)
+def test_what_cannot_be_fetched_is_one_sentence(tmp_path, fetch_parameters, failure, source, sizes, code, words):
+    cut(write_tar(tmp_path / "set.tar.gz", IMAGES))
+    found, message = failure("fetch", "--params", fetch_parameters(source, **sizes), "--out", "out/raw")
+    assert (found, words in message) == (code, True)
     assert not (tmp_path / "out").exists()
-
-
-def test_an_archive_cut_short_ends_with_1(tmp_path, fetch_parameters, failure):
-    archive = cut(write_tar(tmp_path / "set.tar.gz", IMAGES))
-    code, message = failure("fetch", "--params", fetch_parameters(archive), "--out", "out/raw")
-    assert (code, "set.tar.gz' is damaged or cut short" in message) == (1, True)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_source_that_is_not_there_ends_with_1(fetch_parameters, failure):
-    code, message = failure("fetch", "--params", fetch_parameters("absent.tar.gz"), "--out", "out/raw")
-    assert (code, "dataset.source: no such file or folder 'absent.tar.gz'" in message) == (1, True)
 
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, fetch_parameters, failure):

@@ -39,18 +39,14 @@ def export(run_stage, *arguments):
 
 
 @pytest.mark.parametrize("name", ["demo/labels-0.5", "corrupted/demo/labels-0.5"])
-def test_a_corrupted_set_becomes_a_whole_folder(tmp_path, run_stage, data, name):
+def test_a_corrupted_set_becomes_a_whole_folder_that_opens_alone(tmp_path, run_stage, data, name):
     assert "train_labels (20,) int64" in export(run_stage, name, "out/folder")
     folder = tmp_path / "out/folder"
     meta = json.loads((folder / "meta.json").read_text())
     assert (meta["dataset"], meta["class_names"], meta["corruption"]) == ("tiny", ["a", "b", "c", "d"], CORRUPTION)
     for array, expected in EXPORTED.items():
         assert np.array_equal(np.load(folder / f"{array}.npy"), expected)
-
-
-def test_an_exported_folder_opens_without_its_raw_set_and_says_how_it_was_corrupted(tmp_path, run_stage, data):
-    export(run_stage, "demo/labels-0.5", "out")
-    opened = open_dataset(tmp_path / "out")
+    opened = open_dataset(folder)  # without its raw set
     assert np.array_equal(opened.train_labels, NEW)
     assert np.array_equal(opened.train_true_labels, TRUE)
     assert dict(opened.corruption) == CORRUPTION

@@ -2,20 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from rethinking.core.arrays import save_arrays
 from rethinking.core.files import read_json, write_json, write_text
 from rethinking.core.tables import read_table, records, write_table
 from tests.conftest import ROOT
 from tests.results.made import write_metrics
-
-
-def write_set(folder, labels):
-    (folder / "meta.json").unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_arrays(folder, {"train_labels": np.array(labels)}, {})
+from tests.tools.test_check import write_set
 
 
 def take_from_project(folder, *names):
@@ -32,7 +25,7 @@ def grid(tmp_path):
     take_from_project(tmp_path, "params.yaml", *(f"paper/{n}.yaml" for n in ("params", "cifar10", "cifar100", "mnist")))
     write_text(tmp_path / "paper/dvc.lock", "stages: {a: {}, b: {}, c: {}}")
     for name in ("cifar10", "cifar100", "mnist", "raw"):
-        write_set(tmp_path / "data" / name, [0, 1])
+        write_set(tmp_path / "data" / name, 0, 1)
     lines = [
         {"stage": f"paper/dvc.yaml:{name}", "seconds": 5.0, "threads": 2, "done": True} for name in ("b", "a", "z")
     ]
@@ -40,56 +33,63 @@ def grid(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def recorded(grid, run_stage):
+    """The same, recorded as the reference `kept`."""
+    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
+    return grid
+
+
 CHECK = ("--runs", "metrics/cifar10/runs.csv", "--data", "data/cifar10", "--reference", "kept")
 
 
-def test_a_reference_checks_what_it_was_recorded_from_and_fails_other_metrics_and_data(grid, run_stage):
-    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
-    assert list(read_json(grid / "kept/data.json")) == ["data/cifar10", "data/cifar100", "data/mnist"]  # no headline
+def test_a_reference_checks_what_it_was_recorded_from_and_fails_other_metrics_and_data(recorded, run_stage):
+    assert list(read_json(recorded / "kept/data.json")) == [
+        "data/cifar10",
+        "data/cifar100",
+        "data/mnist",
+    ]  # no headline
     assert run_stage("tools.check", *CHECK).returncode == 0
-    runs = read_table(grid / "metrics/cifar10/runs.csv")
+    runs = read_table(recorded / "metrics/cifar10/runs.csv")
     runs.loc[runs["run"] == "mlp_1x512-none-plain-1", "train_accuracy"] = 0.5
-    write_table(grid / "metrics/cifar10/runs.csv", runs)
+    write_table(recorded / "metrics/cifar10/runs.csv", runs)
     done = run_stage("tools.check", *CHECK)
     assert (done.returncode, "mlp_1x512-none-plain, seed 1: train_accuracy is 0.5" in done.stdout) == (1, True)
-    write_set(grid / "data/cifar10", [1, 0])
+    write_set(recorded / "data/cifar10", 1, 0)
     assert "train_labels.npy: its bytes are not the reference's" in run_stage("tools.check", *CHECK).stdout
 
 
-def test_a_check_of_some_data_sets_asks_for_no_others(grid, run_stage):
-    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
-    hashes = read_json(grid / "kept/data.json")
-    write_json(grid / "kept/data.json", hashes | {"data/corrupted/cifar10/none": {"train_labels.npy": "12"}})
+def test_a_check_of_some_data_sets_asks_for_no_others(recorded, run_stage):
+    hashes = read_json(recorded / "kept/data.json")
+    write_json(recorded / "kept/data.json", hashes | {"data/corrupted/cifar10/none": {"train_labels.npy": "12"}})
     assert run_stage("tools.check", *CHECK).returncode == 0
     done = run_stage("tools.check", *CHECK[:4], "data/corrupted", *CHECK[4:])
     assert "data/corrupted/cifar10/none: not made" in done.stdout
 
 
-def test_a_check_that_compares_no_data_does_not_pass(grid, run_stage):
-    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
-    done = run_stage("tools.check", *CHECK[:2], "--data", grid / "data/cifar10", *CHECK[4:])
-    assert (done.returncode, f"data.json has none of {grid}/data/cifar10" in done.stderr) == (1, True)
+def test_a_check_that_compares_no_data_does_not_pass(recorded, run_stage):
+    done = run_stage("tools.check", *CHECK[:2], "--data", recorded / "data/cifar10", *CHECK[4:])
+    assert (done.returncode, f"data.json has none of {recorded}/data/cifar10" in done.stderr) == (1, True)
 
 
-def test_a_reference_says_with_what_on_what_and_how_long(grid, run_stage):
-    assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
-    environment = read_json(grid / "kept/environment.json")
+def test_a_reference_says_with_what_on_what_and_how_long(recorded):
+    environment = read_json(recorded / "kept/environment.json")
     assert environment["packages"]["torch"]
     assert environment["cores"] >= 1
     assert environment["device"]
-    assert records(read_table(grid / "kept/times.csv")) == [  # without z, which is not in the lock
+    assert records(read_table(recorded / "kept/times.csv")) == [  # without z, which is not in the lock
         {"stage": f"paper/dvc.yaml:{name}", "seconds": 5, "threads": 2} for name in ("a", "b")
     ]
     for name in ("params.yaml", "paper/params.yaml", "paper/mnist.yaml", "paper/dvc.lock"):
-        assert (grid / "kept" / name).read_bytes() == (grid / name).read_bytes()
-    assert (grid / "kept/plots/paper/figure_1a.png").exists()
+        assert (recorded / "kept" / name).read_bytes() == (recorded / name).read_bytes()
+    assert (recorded / "kept/plots/paper/figure_1a.png").exists()
 
 
 def test_a_grid_that_has_not_run_is_left_out_and_nothing_at_all_is_refused(grid, run_stage, failure):
     write_table(grid / "metrics/mnist/runs.csv", read_table(grid / "metrics/mnist/runs.csv")[:0])
     write_json(grid / "metrics/theory/mnist/summary.json", {"kernel": {}})
     write_json(grid / "metrics/theory/cifar10/summary.json", {"expressivity": {"dataset": "cifar10"}})
-    write_set(grid / "data/theory/cifar10", [0, 1])
+    write_set(grid / "data/theory/cifar10", 0, 1)
     take_from_project(grid, "theory/cifar10.yaml")
     write_text(grid / "theory/dvc.lock", "stages: {}")
     assert run_stage("tools.record_reference", "--out", "kept").returncode == 0
