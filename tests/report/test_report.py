@@ -359,13 +359,11 @@ def test_targets_name_the_block_of_every_run():
     }
     corruptions = {"cifar10": ["none", "labels-0.5"], "mnist": ["none"]}
     grid = config.Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
+    alexnet = [f"alexnet-{corruption}-plain-{seed}" for corruption in ("none", "labels-0.5") for seed in (0, 1)]
+    mlp = [f"mlp_1x512-none-plain-{seed}" for seed in (0, 1)]
     assert targets(grid) == {
-        ("cifar10", RunName.parse("alexnet-none-plain-0")): "paper/dvc.yaml:figure_1@alexnet-none-plain-0",
-        ("cifar10", RunName.parse("alexnet-none-plain-1")): "paper/dvc.yaml:figure_1@alexnet-none-plain-1",
-        ("cifar10", RunName.parse("alexnet-labels-0.5-plain-0")): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-0",
-        ("cifar10", RunName.parse("alexnet-labels-0.5-plain-1")): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-1",
-        ("mnist", RunName.parse("mlp_1x512-none-plain-0")): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-0",
-        ("mnist", RunName.parse("mlp_1x512-none-plain-1")): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-1",
+        **{("cifar10", RunName.parse(name)): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet},
+        **{("mnist", RunName.parse(name)): f"paper/dvc.yaml:mnist@{name}" for name in mlp},
     }
 
 
