@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,11 +12,9 @@ from rethinking.figures.marks import (
     PAPER,
     PAPER_LABEL,
     curve,
-    draw_band,
-    explain_marks,
+    draw_curves,
+    end_panel,
     finish,
-    mark_ends,
-    not_run,
     outcomes,
     panels,
     style_of_run,
@@ -78,21 +75,17 @@ def _five_losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
     notes = [outcomes(shown), f"not run: {', '.join(missing)}" if shown and missing else ""]
     warn(axes, "; ".join(filter(None, notes)))
     axes.set(xlim=(0, LAST_THOUSAND_STEPS), ylim=(0, LARGEST_LOSS))
-    explain_marks(axes, shown)
-    if not shown:
-        not_run(axes)
+    end_panel(axes, shown)
     return shown
 
 
 def losses(axes: Axes, runs: list[Run], last: float = math.inf, steps: float = 1000) -> None:
     """Draw the training loss of runs over so many `steps`, up to the `last` of these, seeds together."""
     for (label, colour), seeds in _grouped(runs).items():
-        lines = [curve(run.steps, "step", "loss", x_scale=1 / steps) for run in seeds]
-        lines = [[(x, y) for x, y in line if x <= last] for line in lines]
+        curves = [curve(run.steps.assign(step=run.steps["step"] / steps), "step", "loss")[:last] for run in seeds]
         # A perceptron cannot tell shuffled pixels from those in order: dashes let the curve beneath be seen.
-        draw_band(axes, lines, colour, label, linestyle="--" if seeds[0].corruption == "shuffled_pixels" else "-")
-        for run, line in zip(seeds, lines, strict=True):
-            mark_ends(axes, run, [(x, min(y, LARGEST_LOSS)) for x, y in line], colour)
+        dashes = "--" if seeds[0].corruption == "shuffled_pixels" else "-"
+        draw_curves(axes, seeds, curves, colour, label, highest=LARGEST_LOSS, linestyle=dashes)
 
 
 def _grouped(runs: list[Run]) -> dict[tuple[str, str], list[Run]]:
@@ -119,19 +112,19 @@ def figure_2b(runs: list[Run]) -> Figure:
             ("inception_nobn", "without BatchNorm", ORANGE),
         ):
             seeds = select(runs, arch, corruption)
-            lines = [curve(run.epochs, "epoch", "test_accuracy", y_scale=100) for run in seeds]
-            draw_band(axes, lines, colour, name)
+            curves = [100 * curve(run.epochs, "epoch", "test_accuracy") for run in seeds]
+            draw_curves(axes, seeds, curves, colour, name)
             if corruption == "none" and seeds:
                 last_epoch = max(run.metrics["epochs"] for run in seeds)
                 axes.plot([last_epoch], [100 * _published_test(arch)], **PAPER | {"color": colour})
-            for run, line in zip(seeds, lines, strict=True):
-                _shade_best(axes, line, colour, 0.3 / len(lines))
-                mark_ends(axes, run, line, colour)
+            for accuracy in curves:  # shaded, what stopping early could have kept
+                best = accuracy.cummax()
+                axes.plot(best.index, best, color=colour, linewidth=0.8, linestyle=":")
+                axes.fill_between(best.index, accuracy, best, color=colour, alpha=0.3 / len(curves), linewidth=0)
             members += seeds
         axes.set(ylabel="test accuracy (%)", title=title)
         axes.title.set(fontsize=10)
-        explain_marks(axes, members)
-        not_run(axes) if not members else None
+        end_panel(axes, members)
         shown += members
     grid[0].fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far")
     grid[0].plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} (table 1)")
@@ -142,15 +135,6 @@ def figure_2b(runs: list[Run]) -> Figure:
 def _published_test(arch: str) -> float:
     """The paper's final test accuracy on true labels without a regulariser."""
     return next(r.test for r in TABLE_1 if (r.arch, r.corruption, r.variant) == (arch, "none", PLAIN) and r.test)
-
-
-def _shade_best(axes: Axes, line: list[tuple[float, float]], colour: str, alpha: float) -> None:
-    """Shade from a curve up to its running maximum: what stopping early could have kept."""
-    if line:
-        epochs, values = np.array(line).T
-        best = np.maximum.accumulate(values)
-        axes.plot(epochs, best, color=colour, linewidth=0.8, linestyle=":")
-        axes.fill_between(epochs, values, best, color=colour, alpha=alpha, linewidth=0)
 
 
 def learned_first(runs: list[Run], asked_for: Sequence[str] = LEARNED_FIRST) -> Figure:
@@ -164,13 +148,11 @@ def learned_first(runs: list[Run], asked_for: Sequence[str] = LEARNED_FIRST) -> 
         level = min(levels, key=lambda level: abs(level - 0.5), default=None)
         axes.set_title(arch_name(arch) + (f", {level:.0%} of labels random" if level else ""), fontsize=10)
         axes.set(xlabel="epoch", ylim=(0, 103))
-        if level is None:
-            not_run(axes)
-            continue
+        seeds = [] if level is None else levels[level]
         for key, (label, colour, dashes) in SUBSETS.items():
-            draw_epochs(axes, levels[level], key, colour, label, dashes)
-        explain_marks(axes, levels[level])
-        shown += levels[level]
+            draw_epochs(axes, seeds, key, colour, label, dashes)
+        end_panel(axes, seeds)
+        shown += seeds
     for axes in grid[::2]:
         axes.set_ylabel("accuracy (%)")
     return finish(figure, "What is learned first", shown, columns=2, others=others)
@@ -233,17 +215,13 @@ def accuracies(axes: Axes, groups: Mapping[tuple[str, str], list[Run]]) -> None:
         draw_epochs(axes, seeds, "train_accuracy", colour, label, "-")
         draw_epochs(axes, seeds, "test_accuracy", colour, "", "--")
     axes.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 103))
-    if not groups:
-        not_run(axes)
-        return
-    axes.plot([], [], color="black", label="on the training set")
-    axes.plot([], [], color="black", linestyle="--", label="on the test set")
-    explain_marks(axes, [run for seeds in groups.values() for run in seeds])
+    if groups:
+        axes.plot([], [], color="black", label="on the training set")
+        axes.plot([], [], color="black", linestyle="--", label="on the test set")
+    end_panel(axes, [run for seeds in groups.values() for run in seeds])
 
 
 def draw_epochs(axes: Axes, seeds: list[Run], key: str, colour: str, label: str, dashes: str) -> None:
     """Draw a metric of every epoch in percent, seeds together."""
-    lines = [curve(run.epochs, "epoch", key, y_scale=100) for run in seeds]
-    draw_band(axes, lines, colour, label, linestyle=dashes)
-    for run, line in zip(seeds, lines, strict=True):
-        mark_ends(axes, run, line, colour)
+    curves = [100 * curve(run.epochs, "epoch", key) for run in seeds]
+    draw_curves(axes, seeds, curves, colour, label, linestyle=dashes)

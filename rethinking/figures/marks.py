@@ -4,11 +4,11 @@ A filled mark is a run that fitted its training set (accuracy 0.999), an open on
 diverged. A line is the mean over seeds where every seed has a value, the band from their smallest to their largest.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,8 +34,6 @@ ALL_IMAGES = "The numbers of others are of all 50,000 images"
 # Points across a mark of ours.
 MARK = 5.5
 
-Line = list[tuple[float, float]]
-
 
 def panels(count: int, columns: int, panel: tuple[float, float], **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels of (width, height) inches, row by row."""
@@ -48,82 +46,71 @@ def panels(count: int, columns: int, panel: tuple[float, float], **shared: Any) 
     return figure, list(grid.flat[:count])
 
 
-def not_run(axes: Axes) -> None:
-    """Say that a panel has no runs to show."""
-    axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
+def curve(rows: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """A column by another, without the rows that lack it: a run that diverged has none from then on."""
+    return rows.set_index(x)[y].dropna()
 
 
-def curve(rows: pd.DataFrame, x: str, y: str, x_scale: float = 1, y_scale: float = 1) -> Line:
-    """The points (x, y) of rows that have a y: a run that diverged has none from then on."""
-    there = rows.dropna(subset=[y])
-    return list(zip(there[x] * x_scale, there[y] * y_scale, strict=True))
+def draw_mean(axes: Axes, values: pd.Series, colour: str, seeds: int = 1, **line_style: Any) -> None:
+    """A line through the mean of the values at each x of their index, the band from the smallest to the largest there.
+
+    Places with fewer values than `seeds` are left out.
+    """
+    places = values.groupby(level=0).agg(["mean", "min", "max", "count"])
+    places = places[places["count"] >= seeds]
+    axes.plot(places.index, places["mean"], color=colour, **line_style)
+    if places["count"].max() > 1:
+        axes.fill_between(places.index, places["min"], places["max"], color=colour, alpha=0.2, linewidth=0)
 
 
-def draw_band(axes: Axes, lines: Sequence[Line], colour: str, label: str, **line_style: Any) -> None:
-    """The mean line and the band from smallest to largest of several seeds; with one seed, its line.
+def draw_curves(
+    axes: Axes,
+    runs: Sequence[Run],
+    curves: Sequence[pd.Series],
+    colour: str,
+    label: str,
+    highest: float = math.inf,
+    **line_style: Any,
+) -> None:
+    """The curves of runs that differ in their seed: their mean with a band, and how those end that did not fit.
 
     Seeds of unequal length, as runs end some epochs after they fit: the mean stops where the first ends, and a thin
-    line shows how each goes on.
+    line shows how each goes on. Marks stand no higher than `highest`.
     """
-    lines = [line for line in lines if line]
-    if not lines:
+    drawn = [(run, line) for run, line in zip(runs, curves, strict=True) if len(line)]
+    if not drawn:
         return
-    values: dict[float, list[float]] = {}
-    for x, y in (point for line in lines for point in line):
-        values.setdefault(x, []).append(y)
-    common = sorted(x for x, found in values.items() if len(found) == len(lines))
-    axes.plot(common, [np.mean(values[x]) for x in common], color=colour, label=label, **line_style)
-    if len(lines) > 1:
-        low, high = ([bound(values[x]) for x in common] for bound in (min, max))
-        axes.fill_between(common, low, high, color=colour, alpha=0.2, linewidth=0)
-        for line in lines:
-            axes.plot(*zip(*line, strict=True), color=colour, alpha=0.3, linewidth=0.6)
+    draw_mean(axes, pd.concat([line for _, line in drawn]), colour, len(drawn), label=label, **line_style)
+    for run, line in drawn:
+        if len(drawn) > 1:
+            axes.plot(line.index, line, color=colour, alpha=0.3, linewidth=0.6)
+        if run.outcome != "fitted":
+            draw_mark(axes, line.index[-1], min(line.iloc[-1], highest), run, colour, "o", fitted=False)
 
 
-def draw_means(axes: Axes, points: Line, colour: str, **line_style: Any) -> None:
-    """A line through the mean of the points at each x, the band from the smallest to the largest there.
-
-    Not every x may have as many seeds as the others.
-    """
-    values: dict[float, list[float]] = {}
-    for x, y in points:
-        values.setdefault(x, []).append(y)
-    places = sorted(values)
-    axes.plot(places, [np.mean(values[x]) for x in places], color=colour, **line_style)
-    if len(points) > len(places):
-        low, high = ([bound(values[x]) for x in places] for bound in (min, max))
-        axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
-
-
-def draw_points(axes: Axes, points: Iterable[tuple[float, float, Run, bool]], colour: str, marker: str) -> None:
-    """A mark per run at (x, y): filled where the flag says that it fitted, else open; a cross where it diverged."""
-    for x, y, run, fitted in points:
-        shape: dict[str, Any] = {"marker": marker, "markerfacecolor": colour if fitted else "white"}
-        if run.metrics["diverged"]:
-            shape = {"marker": "x"}
-        axes.plot([x], [y], color=colour, linestyle="none", markersize=MARK, zorder=3, clip_on=False, **shape)
-
-
-def name_series(axes: Axes, label: str, colour: str, marker: str, **line_style: Any) -> None:
-    """The legend's entry for a series: its line with its mark."""
-    axes.plot([], [], color=colour, marker=marker, markersize=MARK, label=label, **line_style)
-
-
-def mark_ends(axes: Axes, run: Run, line: Line, colour: str) -> None:
-    """An open mark at the end of the curve of a run that never fitted, a cross where it diverged."""
-    if run.outcome != "fitted" and line:
-        draw_points(axes, [(*line[-1], run, False)], colour, "o")
+def draw_mark(axes: Axes, x: float, y: float, run: Run, colour: str, marker: str, fitted: bool) -> None:
+    """The mark of a run: filled where it fitted, else open; a cross where it diverged."""
+    shape: dict[str, Any] = {"marker": marker, "markerfacecolor": colour if fitted else "white"}
+    if run.metrics["diverged"]:
+        shape = {"marker": "x"}
+    axes.plot([x], [y], color=colour, linestyle="none", markersize=MARK, zorder=3, clip_on=False, **shape)
 
 
 def explain_marks(axes: Axes, runs: Iterable[Run]) -> None:
     """Legend entries for the marks of runs that did not fit, where there are any."""
     outcomes = {run.outcome for run in runs}
+    mark: dict[str, Any] = {"color": GREY, "markerfacecolor": "white", "linestyle": "none"}
     if "not fitted" in outcomes:
-        axes.plot(
-            [], [], color=GREY, marker="o", markerfacecolor="white", linestyle="none", label="not fitted (< 99.9%)"
-        )
+        axes.plot([], [], marker="o", label="not fitted (< 99.9%)", **mark)
     if "diverged" in outcomes:
-        axes.plot([], [], color=GREY, marker="x", linestyle="none", label="diverged")
+        axes.plot([], [], marker="x", label="diverged", **mark)
+
+
+def end_panel(axes: Axes, runs: Sequence[Run]) -> None:
+    """Explain the marks of the runs that a panel shows, or say that it has none to show."""
+    explain_marks(axes, runs)
+    if not runs:
+        axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
 
 
 def finish(

@@ -1,4 +1,4 @@
-"""The paper's figures and those it does not have, each with the caption and the words that stand for the picture.
+"""The paper's figures and those it does not have, each with its caption.
 
 Sources: figures 1 and 2, tables 1 and 4 of the paper; `draw_all` writes them, the report shows them.
 """
@@ -18,13 +18,12 @@ Grids = dict[str, list[Run]]
 
 
 class PaperFigure(NamedTuple):
-    """A figure: its title, its caption, words in place of the picture, the grids it draws on, how it is drawn."""
+    """A figure: its title, its caption, how it is drawn, and the grids whose runs it draws."""
 
     title: str
     caption: str
-    alt: str
-    grids: tuple[str, ...]
     draw: Callable[..., Figure]
+    grids: tuple[str, ...] = ("cifar10",)
 
 
 FIGURES = {
@@ -33,18 +32,12 @@ FIGURES = {
         "Average training loss over thousands of steps, in the axes and the order of colours of the paper's figure 1a. "
         "The paper prints no numbers here; the triangles are the steps at which the loss passed 0.1 in another "
         "reproduction (Comfy Research, one seed).",
-        "Line chart: training loss of Inception over 25 thousand steps on true labels, random labels, shuffled pixels, "
-        "random pixels and Gaussian noise.",
-        ("cifar10",),
         curves.figure_1a,
     ),
     "figure_1a_architectures": PaperFigure(
         "Figure 1a for the other architectures",
         "The same five curves for Inception without batch normalisation, AlexNet and the two MLPs. To an MLP shuffled "
         "pixels are no different from pixels in order.",
-        "Line charts of training loss over 25 thousand steps on five corruptions, one for each other architecture that "
-        "has run.",
-        ("cifar10",),
         curves.figure_1a_architectures,
     ),
     "figure_1b": PaperFigure(
@@ -52,9 +45,6 @@ FIGURES = {
         "Epochs until the train accuracy reaches 99.9%, divided by the epochs on true labels with the same seed. Open "
         "marks with an arrow never fitted within their epochs, so their slowdown is larger than drawn. The yellow band "
         "is the range of the paper's curves.",
-        "Line chart: time to fit relative to true labels against the level of label corruption, for those of "
-        "Inception, AlexNet and MLP 1x512 that have run.",
-        ("cifar10",),
         levels.figure_1b,
     ),
     "figure_1c": PaperFigure(
@@ -62,9 +52,6 @@ FIGURES = {
         "Test error on clean test labels at the end of training. Stars are the paper's values for true and for random "
         "labels (table 1); dashed lines are architectures that the paper's figure does not have. Open marks had not "
         "fitted their training set.",
-        "Line chart: test error against the level of label corruption, for each architecture, with the paper's values "
-        "at both ends.",
-        ("cifar10",),
         levels.figure_1c,
     ),
     "figure_2b": PaperFigure(
@@ -72,24 +59,17 @@ FIGURES = {
         "Test accuracy of Inception after every epoch, with and without batch normalisation. The shaded area reaches "
         "up to the best accuracy so far: what stopping early could have kept. Stars are the final values of table 1. "
         "The lower panels, under 20% and 40% random labels, are not in the paper.",
-        "Three line charts: test accuracy of Inception over epochs with and without batch normalisation, on true "
-        "labels and under 20% and 40% random labels, with the best so far shaded.",
-        ("cifar10",),
         curves.figure_2b,
     ),
     "table_1": PaperFigure(
         "Table 1 as points",
         "Test and train accuracy of each row of table 1, a mark for each seed beside the paper's value (star).",
-        "Point chart: test and train accuracy of the 19 rows of table 1, ours beside the paper's.",
-        ("cifar10",),
         tables.table_1,
     ),
     "table_4": PaperFigure(
         "Table 4 as points",
         "Train accuracy on random labels with explicit regularisers, a mark for each seed beside the paper's value "
         "(star).",
-        "Point chart: train accuracy of the six rows of table 4, ours beside the paper's.",
-        ("cifar10",),
         tables.table_4,
     ),
     "learned_first": PaperFigure(
@@ -97,43 +77,31 @@ FIGURES = {
         "Not in the paper: accuracy over epochs on training images whose label was left alone, and on those whose "
         "label was changed, both as labelled and as they truly are; at the level of corruption nearest to one half. "
         "Where the dashed line rises before it falls, true classes are recovered before wrong labels are memorised.",
-        "Line charts, one for each architecture that has run: train accuracy over epochs on untouched images, on "
-        "corrupted images as labelled and on corrupted images as they truly are.",
-        ("cifar10",),
         curves.learned_first,
     ),
     "time_to_fit": PaperFigure(
         "Time to fit, all architectures",
         "Epochs until the train accuracy reaches 99.9% against the level of label corruption. Open marks with an arrow "
         "never fitted within their epochs.",
-        "Line chart: epochs to fit against the level of label corruption, for every architecture.",
-        ("cifar10",),
         levels.time_to_fit,
     ),
     "batch_size": PaperFigure(
         "Effect of the batch size",
         "Inception at batch sizes 32, 64 and 128 against the level of label corruption: epochs to fit, and test error.",
-        "Two line charts: epochs to fit and test error of Inception against the level of label corruption, for batch "
-        "sizes 32, 64 and 128.",
-        ("cifar10",),
         levels.batch_size,
     ),
     "cifar100": PaperFigure(
         "CIFAR-100",
         "Not in the paper: Wide ResNet 28-1 on CIFAR-100 with true labels, half of them random, and all random.",
-        "Line chart: train and test accuracy of Wide ResNet 28-1 on CIFAR-100 over epochs at three levels of label "
-        "corruption.",
-        ("cifar100",),
         curves.cifar100,
+        grids=("cifar100",),
     ),
     "mnist": PaperFigure(
         "MNIST",
         "Not in the paper: MLP 1x512 on MNIST with true and with random labels; in grey, on CIFAR-10 with random "
         "labels. An earlier reproduction found them harder to fit on MNIST.",
-        "Line chart: train and test accuracy of MLP 1x512 on MNIST over epochs with true and random labels, beside "
-        "CIFAR-10 with random labels.",
-        ("mnist", "cifar10"),
         curves.mnist,
+        grids=("mnist", "cifar10"),
     ),
 }
 

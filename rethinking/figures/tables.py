@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_points, explain_marks, finish, panels
+from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_mark, explain_marks, finish, panels
 from rethinking.figures.style import ARCHS, GREY
 from rethinking.paper.names import VARIANTS, arch_name
 from rethinking.paper.published import TABLE_1, TABLE_4, Row
@@ -49,8 +49,9 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[R
         if not seeds:
             _in_words(axes, height, "not run", 0.16, "left")
         colour, marker = ARCHS[row.arch]
-        points = [(100 * run.metrics[f"{part}_accuracy"], height, run, run.metrics["fitted"]) for run in seeds]
-        draw_points(axes, points, colour, marker)
+        for run in seeds:
+            accuracy = 100 * run.metrics[f"{part}_accuracy"]
+            draw_mark(axes, accuracy, height, run, colour, marker, run.metrics["fitted"])
         shown += seeds
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -126,7 +126,8 @@ def _bound_text(claim: Claim) -> str | None:
     if bound is None:
         return None
     share = claim.kind == "bound" and is_share(claim.groups[0][0])
-    return f"at {'least' if claim.at_most is None else 'most'} {f'{100 * bound:g}%' if share else f'{bound:g}'}"
+    text = f"{100 * bound:g}%" if share else as_text(bound, share=False)
+    return f"at {'least' if claim.at_most is None else 'most'} {text}"
 
 
 def is_share(path: str) -> bool:
@@ -227,7 +228,7 @@ def table(verdicts: list[dict[str, Any]]) -> str:
         {
             "claim": verdict["statement"],
             "verdict": verdict["verdict"],
-            "paper": as_text(verdict["paper"], _in_percent(verdict)),
+            "paper": value_as_text(verdict, verdict["paper"]),
             "ours": ours_as_text(verdict),
         }
         for verdict in verdicts
@@ -242,10 +243,14 @@ def ours_as_text(verdict: Mapping[str, Any]) -> str:
         return "never reached"
     if verdict["ours"] is None:
         return ""
-    share = _in_percent(verdict)
-    interval = " to ".join(as_text(end, share) for end in verdict["interval"] or [])
-    return OURS.get(verdict["kind"], "") + as_text(verdict["ours"], share) + (f" ({interval})" if interval else "")
+    interval = " to ".join(value_as_text(verdict, end) for end in verdict["interval"] or [])
+    ours = OURS.get(verdict["kind"], "") + value_as_text(verdict, verdict["ours"])
+    return ours + (f" ({interval})" if interval else "")
 
 
-def _in_percent(verdict: Mapping[str, Any]) -> bool:
-    return verdict["kind"] != "ratio" and is_share(verdict["metric"][0])
+def value_as_text(verdict: Mapping[str, Any], value: Any) -> str:
+    """A value of a claim as a person reads it: shares in percent, what lies between two shares in points."""
+    share = verdict["kind"] != "ratio" and is_share(verdict["metric"][0])
+    if share and verdict["kind"] in ("difference", *OURS) and isinstance(value, float):
+        return f"{100 * value:.2f} points"
+    return as_text(value, share)

@@ -77,8 +77,7 @@ def _provenance(grid: str, runs: list[Run]) -> list[dict[str, Any]]:
         outcomes = [run.outcome for run in members]
         rows.append(
             {
-                "grid": GRIDS[grid],
-                "data": data,
+                "name": f"{GRIDS[grid]}: {data}",
                 "archs": ", ".join(dict.fromkeys(arch_name(run.arch) for run in members)),
                 "seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in members})),
                 "runs": len(members),
@@ -96,7 +95,6 @@ def _figure(name: str, folder: Path, grids: Grids, links: Links) -> dict[str, An
         "id": name.replace("_", "-"),
         "title": figure.title,
         "caption": figure.caption,
-        "alt": figure.alt,
         "image": data_uri(folder / name),
         "data": _data_of(grids, figure.grids),
         "files": [(f"metrics/{file}", links.to(file)) for file in files],

@@ -14,7 +14,7 @@ from rethinking.figures.paper import Grids
 from rethinking.paper.names import DATASETS, VARIANTS, arch_name, data_of
 from rethinking.paper.published import Row
 from rethinking.paper.text import as_text, words
-from rethinking.paper.verdicts import is_share, ours_as_text
+from rethinking.paper.verdicts import is_share, ours_as_text, value_as_text
 from rethinking.results.runs import Run, has_final_test, select
 
 DASH = "–"
@@ -54,8 +54,7 @@ class Rows:
         seeds = select(self.grids["cifar10"], row.arch, row.corruption, row.variant)
         labels = "random labels" if row.corruption == "labels-1.0" else "true labels"
         return {
-            "arch": arch_name(row.arch),
-            "setting": f"{labels}, {VARIANTS[row.variant]}",
+            "name": f"{arch_name(row.arch)}: {labels}, {VARIANTS[row.variant]}",
             "paper_train": "failed to converge" if row.train is None else f"{row.train:.2%}",
             "paper_test": "" if row.test is None else f"{row.test:.2%}",
             **self._seeds("cifar10", seeds),
@@ -69,7 +68,7 @@ class Rows:
         return [
             (
                 arch_name(arch),
-                [{"setting": _setting(seeds[0]), **self._seeds(grid, seeds)} for seeds in groups.values()],
+                [{"name": _setting(seeds[0]), **self._seeds(grid, seeds)} for seeds in groups.values()],
             )
             for arch, groups in archs.items()
         ]
@@ -83,7 +82,7 @@ class Rows:
         return {
             **{key: words(claim.get(key)) for key in ("id", "statement", "source", "verdict", "reason")},
             "data": "; ".join(_data(data) for data in claim.get("data") or []),
-            "paper": as_text(claim["paper"], share) or DASH,
+            "paper": value_as_text(claim, claim["paper"]) or DASH,
             "ours": Number(text, interval.rstrip(")"), self._file_of(paths[0]), ", ".join(paths))
             if measured
             else Number(DASH),
@@ -152,12 +151,15 @@ class Rows:
 
     def _fits(self, grid: str, seeds: list[Run]) -> Number:
         """The epoch from which each seed fits, or of how many epochs none did."""
-        words = []
+        if not seeds:
+            return Number(DASH)
+        fits = []
         for run in seeds:
             fit, epochs = run.metrics["epochs_to_fit"], run.metrics["epochs"]
-            words.append("diverged" if run.metrics["diverged"] else f"never in {epochs}" if fit is None else str(fit))
+            fits.append("diverged" if run.metrics["diverged"] else f"never in {epochs}" if fit is None else str(fit))
+        text = fits[0] if len(set(fits)) == 1 else "; ".join(fits)
         where = ", ".join(f"{run.name.text}.epochs_to_fit" for run in seeds)
-        return Number("; ".join(words), "", self.links.to(f"{grid}/runs.csv"), where) if words else Number(DASH)
+        return Number(text, "", self.links.to(f"{grid}/runs.csv"), where)
 
 
 def command_for(targets: Sequence[str]) -> str:

@@ -17,13 +17,12 @@ PARTS = {
 
 
 class Picture(NamedTuple):
-    """A figure of plot_theory: whose results it shows, from which tables, its title, caption and words in its place."""
+    """A figure of plot_theory: whose results it shows, from which tables, its title and caption."""
 
     part: str
     tables: tuple[str, ...]
     title: str
     caption: str
-    alt: str
 
 
 PICTURES = {
@@ -33,7 +32,6 @@ PICTURES = {
         "Gaussian kernels",
         "Left: the error on held-out training images, by which the bandwidth is chosen. Right: the test error against "
         "the norm of the solution.",
-        "Charts: held-out error against bandwidth for each kernel; test error against norm, on true and random labels.",
     ),
     "expressivity": Picture(
         "expressivity",
@@ -42,8 +40,6 @@ PICTURES = {
         "The network of 2n + d weights that the paper's proof constructs, for more and more points. Left: how ill "
         "conditioned the construction becomes. Right: the largest residual of the network when it is evaluated; above "
         "the dotted line labels are missed.",
-        "Two charts against the number of points: condition number and largest weight of the construction; largest "
-        "residual of the evaluated network, on random labels in float64 and float32 and on real targets in float64.",
     ),
     "minimum_norm": Picture(
         "minimum_norm",
@@ -51,8 +47,6 @@ PICTURES = {
         "Gradient descent and the least norm",
         "Left: the relative distance to the interpolant of least norm, of gradient descent and of stochastic gradient "
         "descent started at zero. Right: the test error of interpolants of larger norm; the leftmost is the least.",
-        "Two charts: distance of gradient descent and of stochastic gradient descent to the least-norm solution over "
-        "epochs; test error of interpolants against their norm.",
     ),
     "random_signs": Picture(
         "minimum_norm",
@@ -61,7 +55,6 @@ PICTURES = {
         "The empirical Rademacher complexity of linear models beside the root of features over images, the share of "
         "random signs that they fit and their test error on true labels, against the number of random features; the "
         "line marks as many features as images.",
-        "Chart against the number of random features: Rademacher complexity, random signs fitted, test error.",
     ),
 }
 # What the figure of kernels also shows where several numbers of random patches have run.
@@ -111,7 +104,7 @@ def _kernel(name: str, features: str, result: dict[str, Any], href: str, key: st
         return _number(result[quantity], share, href, f"{key}.{quantity}")
 
     return {
-        "setting": f"{features.replace('_', ' ')}, {labelling}",
+        "name": f"{features.replace('_', ' ')}, {labelling}",
         "command": f"dvc repro {PIPELINE}:kernel@{name}-{features}",
         "train_size": number("train_size"),
         "train": number("train_accuracy", share=True),
@@ -131,7 +124,6 @@ def _picture(picture: Picture, name: str, image: str, summary: dict[str, Any], l
         "title": picture.title,
         "image": image,
         "caption": picture.caption + trend,
-        "alt": picture.alt + trend,
         "files": [(f"metrics/theory/{name}/{file}", links.to(f"theory/{name}/{file}")) for file in picture.tables],
         "command": f"python -m stages.plot_theory --metrics metrics/theory/{name} --out plots/theory/{name}",
     }

@@ -64,46 +64,30 @@ def tampered(arch, corruption, **changes):
     return results
 
 
-CHECKED = [
-    "table_1_inception_plain_test",
-    "table_1_inception_plain_train",
-    "table_1_inception_random_labels_test",
-    "figure_1a_none_fits",
-    "figure_1a_true_labels_first",
-    "figure_1a_random_labels_last",
-    "figure_1b_alexnet_slowdown",
-    "figure_1b_alexnet_grows",
-    "figure_1c_alexnet_fits",
-    "figure_1c_alexnet_start",
-    "figure_1c_alexnet_end",
-    "figure_1c_alexnet_monotone",
+WRONG = [
+    ("table_1_inception_plain_test", tampered("inception", "none", test_accuracy=0.80)),
+    ("table_1_inception_plain_train", tampered("inception", "none", train_accuracy=0.99)),
+    # Labels that were never corrupted: the network generalises where it must not.
+    ("table_1_inception_random_labels_test", tampered("inception", "labels-1.0", test_accuracy=0.86)),
+    ("figure_1a_none_fits", tampered("inception", "none", steps_to_loss_0_1=None)),
+    ("figure_1a_true_labels_first", tampered("inception", "gaussian", steps_to_loss_0_1=3000)),
+    ("figure_1a_random_labels_last", tampered("inception", "random_pixels", steps_to_loss_0_1=25_000)),
+    ("figure_1b_alexnet_slowdown", tampered("alexnet", "labels-1.0", epochs_to_fit=81)),
+    ("figure_1b_alexnet_slowdown", tampered("alexnet", "labels-1.0", epochs_to_fit=None)),
+    ("figure_1b_alexnet_grows", tampered("alexnet", "labels-0.5", epochs_to_fit=10)),
+    ("figure_1c_alexnet_fits", tampered("alexnet", "labels-0.3", train_accuracy=0.9)),
+    ("figure_1c_alexnet_start", tampered("alexnet", "none", test_accuracy=0.70)),
+    ("figure_1c_alexnet_end", tampered("alexnet", "labels-1.0", test_accuracy=0.12)),
+    ("figure_1c_alexnet_monotone", tampered("alexnet", "labels-0.5", test_accuracy=0.75)),
 ]
 
 
-@pytest.mark.parametrize("claim", CHECKED)
+@pytest.mark.parametrize("claim", sorted({claim for claim, _ in WRONG}))
 def test_the_papers_own_numbers_reproduce_its_claims(claim):
     assert verdict(faithful(), claim)["verdict"] == "reproduced"
 
 
-@pytest.mark.parametrize(
-    ("claim", "results"),
-    [
-        ("table_1_inception_plain_test", tampered("inception", "none", test_accuracy=0.80)),
-        ("table_1_inception_plain_train", tampered("inception", "none", train_accuracy=0.99)),
-        # Labels that were never corrupted: the network generalises where it must not.
-        ("table_1_inception_random_labels_test", tampered("inception", "labels-1.0", test_accuracy=0.86)),
-        ("figure_1a_none_fits", tampered("inception", "none", steps_to_loss_0_1=None)),
-        ("figure_1a_true_labels_first", tampered("inception", "gaussian", steps_to_loss_0_1=3000)),
-        ("figure_1a_random_labels_last", tampered("inception", "random_pixels", steps_to_loss_0_1=25_000)),
-        ("figure_1b_alexnet_slowdown", tampered("alexnet", "labels-1.0", epochs_to_fit=81)),
-        ("figure_1b_alexnet_slowdown", tampered("alexnet", "labels-1.0", epochs_to_fit=None)),
-        ("figure_1b_alexnet_grows", tampered("alexnet", "labels-0.5", epochs_to_fit=10)),
-        ("figure_1c_alexnet_fits", tampered("alexnet", "labels-0.3", train_accuracy=0.9)),
-        ("figure_1c_alexnet_start", tampered("alexnet", "none", test_accuracy=0.70)),
-        ("figure_1c_alexnet_end", tampered("alexnet", "labels-1.0", test_accuracy=0.12)),
-        ("figure_1c_alexnet_monotone", tampered("alexnet", "labels-0.5", test_accuracy=0.75)),
-    ],
-)
+@pytest.mark.parametrize(("claim", "results"), WRONG)
 def test_a_wrong_result_differs(claim, results):
     assert verdict(results, claim)["verdict"] == "differs"
 

@@ -94,7 +94,7 @@ def test_nothing_is_loaded_from_elsewhere_and_the_only_script_is_the_pages_own(h
 
 def test_every_figure_is_shown_with_words_in_its_place(page):
     images = page.all("img")
-    assert [image["alt"] for image in images] == [figure.alt for figure in FIGURES.values()]
+    assert [image["alt"] for image in images] == [figure.title for figure in FIGURES.values()]
     assert all(figure.caption in page.text for figure in FIGURES.values())
 
 
@@ -297,7 +297,7 @@ def test_the_theory_shows_only_figures_of_results_that_are_there(picture, tmp_pa
     summary = {"kernel": {}, "minimum_norm": {"norm": 20.4}}
     page = theory_page(tmp_path, summary, picture)
     assert [image["alt"] for image in page.all("img")] == [
-        PICTURES[name].alt for name in ("minimum_norm", "random_signs")
+        PICTURES[name].title for name in ("minimum_norm", "random_signs")
     ]
     assert "metrics/theory/mnist/random_signs.csv" in [a["href"] for a in page.all("a")]
     write_json(tmp_path / "metrics/theory/mnist/summary.json", {"kernel": {}})
@@ -311,7 +311,8 @@ def test_the_theory_names_every_data_set_and_the_panel_of_random_patches(picture
     }
     page = theory_page(tmp_path, {"kernel": kernels}, picture)
     assert "JPEG copy of CIFAR-10; official CIFAR-10" in page.text
-    assert [image["alt"] for image in page.all("img")] == [PICTURES["kernel"].alt + TREND]
+    assert [image["alt"] for image in page.all("img")] == [PICTURES["kernel"].title]
+    assert PICTURES["kernel"].caption + TREND in page.text
 
 
 @pytest.mark.parametrize(
@@ -358,13 +359,11 @@ def test_targets_name_the_block_of_every_run():
     }
     corruptions = {"cifar10": ["none", "labels-0.5"], "mnist": ["none"]}
     grid = config.Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
+    alexnet = [f"alexnet-{corruption}-plain-{seed}" for corruption in ("none", "labels-0.5") for seed in (0, 1)]
+    mlp = [f"mlp_1x512-none-plain-{seed}" for seed in (0, 1)]
     assert targets(grid) == {
-        ("cifar10", RunName.parse("alexnet-none-plain-0")): "paper/dvc.yaml:figure_1@alexnet-none-plain-0",
-        ("cifar10", RunName.parse("alexnet-none-plain-1")): "paper/dvc.yaml:figure_1@alexnet-none-plain-1",
-        ("cifar10", RunName.parse("alexnet-labels-0.5-plain-0")): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-0",
-        ("cifar10", RunName.parse("alexnet-labels-0.5-plain-1")): "paper/dvc.yaml:figure_1@alexnet-labels-0.5-plain-1",
-        ("mnist", RunName.parse("mlp_1x512-none-plain-0")): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-0",
-        ("mnist", RunName.parse("mlp_1x512-none-plain-1")): "paper/dvc.yaml:mnist@mlp_1x512-none-plain-1",
+        **{("cifar10", RunName.parse(name)): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet},
+        **{("mnist", RunName.parse(name)): f"paper/dvc.yaml:mnist@{name}" for name in mlp},
     }
 
 
