@@ -16,7 +16,7 @@ from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, read_yaml, write_json
 from rethinking.core.tables import write_table
 from rethinking.paper.names import GRIDS
-from rethinking.parallel.environment import environment
+from rethinking.parallel.hardware import environment
 from rethinking.parallel.times import times
 from rethinking.results.comparison import data_hashes
 from rethinking.results.runs import load_runs, read_runs

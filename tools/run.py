@@ -4,6 +4,7 @@ It walks DVC's own graph; each stage is a `dvc repro --single-item`, started as 
 stage leaves out only what needs it. Ctrl-C lets the running stages save their state; the same command continues.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -31,10 +32,15 @@ def main() -> None:
         "targets", nargs="*", default=["dvc.yaml"], help="as `dvc repro` takes them (default: dvc.yaml)"
     )
     parser.add_argument("--jobs", type=int, help="stages at once, as far as they fit (default: 1; cores of a cluster)")
+    parser.add_argument("--threads", type=int, help="of each stage (default: OMP_NUM_THREADS; all cores)")
     parser.add_argument("--engine", choices=["local", "ray"], default="local", help="ray: on a running Ray cluster")
     arguments = parser.parse_args()
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise UsageError(f"--jobs: found {arguments.jobs}; expected 1 or more")
+    for name in ("jobs", "threads"):
+        number = getattr(arguments, name)
+        if number is not None and number < 1:
+            raise UsageError(f"--{name}: found {number}; expected 1 or more")
+    if arguments.threads:
+        os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     # Before the flag, as Ray takes the signals.
     ray = ray_cluster.connect() if arguments.engine == "ray" else None
     jobs = arguments.jobs or (ray_cluster.cores(ray) if ray else 1)

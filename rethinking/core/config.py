@@ -252,7 +252,7 @@ def load(*paths: Path) -> Parameters:
     try:
         parameters = kind.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{sentence(error)} ({' with '.join(map(str, paths))})") from None
+        raise UsageError(f"{error_sentence(error)} ({' with '.join(map(str, paths))})") from None
     _require_names(parameters)
     return parameters
 
@@ -274,7 +274,7 @@ def _section(name: str, kind: type[_Kind], *paths: Path) -> _Kind:
     try:
         return TypeAdapter(kind).validate_python(section)
     except ValidationError as error:
-        raise UsageError(f"{sentence(error, name)} ({' with '.join(map(str, paths))})") from None
+        raise UsageError(f"{error_sentence(error, name)} ({' with '.join(map(str, paths))})") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -349,7 +349,7 @@ def _require_input_sizes(parameters: Parameters) -> None:
             )
 
 
-def sentence(error: ValidationError, *section: str) -> str:
+def error_sentence(error: ValidationError, *section: str) -> str:
     """One sentence for the first problem, perhaps in a section alone: the key, what was found, what is allowed."""
     problems = error.errors()
     problem = next((each for each in problems if each["type"] == "unknown_key"), problems[0])

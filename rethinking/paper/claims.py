@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from rethinking.core.config import Section, sentence
+from rethinking.core.config import Section, error_sentence
 from rethinking.core.errors import UsageError
 from rethinking.core.files import read_yaml
 
@@ -71,7 +71,7 @@ def load_claims(path: Path) -> Claims:
     try:
         claims = Claims.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise UsageError(f"{path}: {sentence(error)}") from None
+        raise UsageError(f"{path}: {error_sentence(error)}") from None
     ids = [claim.id for claim in claims.claims]
     for claim in claims.claims:
         if fault := _fault(claim, claims, ids):

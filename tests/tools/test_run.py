@@ -131,7 +131,12 @@ def test_targets_are_those_of_dvc_repro(repository, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["none_such"], "none_such"), (["--jobs", "0"], "--jobs: found 0; expected 1 or more")]
+    ("arguments", "words"),
+    [
+        (["none_such"], "none_such"),
+        (["--jobs", "0"], "--jobs: found 0; expected 1 or more"),
+        (["--threads", "0"], "--threads: found 0; expected 1 or more"),
+    ],
 )
 def test_a_wrong_argument_is_one_sentence(repository, arguments, words):
     (message,) = errors(repository(diamond(), {"seed": 1}).run(*runner(*arguments), succeeds=False))
@@ -208,6 +213,12 @@ def test_no_more_at_once_than_jobs_and_declared_cores(repository, resources, exp
     else:
         copy.run(*runner("--jobs", "3"))
     assert overlap(copy.folder / "log") == expected
+
+
+def test_each_stage_has_the_number_of_threads_that_was_asked_for(repository):
+    copy = repository({"a": {"cmd": "echo $OMP_NUM_THREADS > a", "outs": ["a"]}})
+    copy.run(*runner("--threads", "3"))
+    assert (copy.folder / "a").read_text() == "3\n"
 
 
 def test_each_of_several_gpus_gets_its_stage(repository, monkeypatch):

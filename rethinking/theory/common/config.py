@@ -82,4 +82,4 @@ def load_theory(*paths: Path) -> Theory:
     try:
         return Theory.model_validate(section)
     except ValidationError as error:
-        raise UsageError(f"{config.sentence(error, 'theory')} ({files})") from None
+        raise UsageError(f"{config.error_sentence(error, 'theory')} ({files})") from None
