@@ -89,9 +89,9 @@ bench: .venv/installed
 ##   python -m tools.run --jobs 4 paper/dvc.yaml   a pipeline, four stages at once, or on a cluster (docs/many-runs.md)
 ##   python -m tools.export headline out.npz       a corrupted data set, whole, for use elsewhere
 ##   python -m tools.duplicates data/raw           images that are in the training and in the test set
-##   dvc dag                                       the stages as a graph
+##   dvc dag plot                                  the stages of the headline as a graph
 ##   dvc metrics diff                              old and new metrics side by side
-##   dvc plots show                                interactive curves; dvc plots diff compares versions
+##   dvc plots show                                interactive curves of what has run; dvc plots diff compares versions
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
