@@ -23,7 +23,7 @@ from rethinking.figures.marks import (
 from rethinking.figures.style import BLUE, GREY, ORANGE, SUBSETS, style_of
 from rethinking.paper.names import arch_name
 from rethinking.paper.published import TABLE_1, THOUSAND_STEPS_TO_LOSS_0_1
-from rethinking.results.runs import PLAIN, Run, by_level, select
+from rethinking.results.runs import PLAIN, Run, by_level, has_final_test, select
 
 # The paper's order of curves.
 CORRUPTIONS = ("none", "labels-1.0", "shuffled_pixels", "random_pixels", "gaussian")
@@ -114,8 +114,9 @@ def figure_2b(runs: list[Run]) -> Figure:
             seeds = select(runs, arch, corruption)
             curves = [100 * curve(run.epochs, "epoch", "test_accuracy") for run in seeds]
             draw_curves(axes, seeds, curves, colour, name)
-            if corruption == "none" and seeds:
-                last_epoch = max(run.metrics["epochs"] for run in seeds)
+            final = [run.metrics["epochs"] for run in seeds if has_final_test(run.metrics)]
+            if corruption == "none" and final:
+                last_epoch = max(final)
                 axes.plot([last_epoch], [100 * _published_test(arch)], **PAPER | {"color": colour})
             for accuracy in curves:  # shaded, what stopping early could have kept
                 best = accuracy.cummax()
