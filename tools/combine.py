@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from rethinking.core.arguments import path_parser
-from rethinking.core.errors import UsageError, run_stage
+from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_mapping, write_json
 from rethinking.core.tables import write_table
 from rethinking.paper.names import GRIDS
@@ -56,6 +56,8 @@ def combine_grid(folders: Sequence[Path], out: Path) -> int:
         for name, found in tables.items():
             found |= by_run(folder / f"{name}.csv")
     for name, found in tables.items():
+        if missing := tables["runs"].keys() - found.keys():
+            raise DataError(f"{name}.csv has nothing of {min(missing)}; make it again with `make report`")
         rows = [found[run] for run in tables["runs"]]
         write_table(out / f"{name}.csv", pd.concat(rows) if rows else pd.DataFrame(columns=["run"]))
     write_json(out / "audits.json", _united([folder / "audits.json" for folder in folders]))

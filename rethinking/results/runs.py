@@ -135,9 +135,10 @@ def load_runs(folder: Path) -> list[Run]:
     for row in records(table):
         try:
             name = RunName.parse(row["run"])
-        except ValueError as error:
-            raise DataError(f"{path}: {error}; make it again with `dvc repro` or `make report`") from None
-        runs.append(Run(name, row, curves[row["run"]], steps[row["run"]]))
+            runs.append(Run(name, row, curves[row["run"]], steps[row["run"]]))
+        except (KeyError, ValueError) as error:
+            why = "has no curves" if isinstance(error, KeyError) else "is no name of a run"
+            raise DataError(f"{path}: '{row['run']}' {why}; make it again with `dvc repro` or `make report`") from None
     return runs
 
 

@@ -183,6 +183,20 @@ def test_the_stage_draws_every_figure_with_the_same_bytes_in_another_process(tmp
         assert path.read_bytes() == (tmp_path / "stage" / path.name).read_bytes(), path.name
 
 
+@pytest.mark.parametrize(
+    ("table", "text", "words"),
+    [
+        ("curves", "run,epoch\nalexnet-none-plain-1,1\n", "'alexnet-none-plain-0' has no curves"),
+        ("steps", "step\n1\n", "steps.csv has no column 'run'"),
+    ],
+)
+def test_curves_that_are_missing_are_named(tmp_path, table, text, words):
+    write_grid(tmp_path / "cifar10", [make_run("alexnet", "none")])
+    (tmp_path / f"cifar10/{table}.csv").write_text(text)
+    with pytest.raises(DataError, match=words):
+        load_grids(tmp_path)
+
+
 def test_metrics_that_lack_a_key_are_named(tmp_path):
     run = make_run("alexnet", "none")
     del run[2]["epochs_to_fit"]

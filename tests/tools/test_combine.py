@@ -83,6 +83,7 @@ def test_the_theory_on_a_data_set_is_the_later_folders_whole(tmp_path, run_stage
         ("cifar10/runs.csv", "a,b\n1,2\n1,2,3\n", "a/metrics/cifar10/runs.csv is no table"),
         ("cifar10/runs.csv", "arch\nalexnet\n", "a/metrics/cifar10/runs.csv has no column 'run'"),
         ("cifar10/curves.csv", "epoch\n1\n", "a/metrics/cifar10/curves.csv has no column 'run'"),
+        ("cifar10/curves.csv", "run,epoch\nother-none-plain-0,1\n", "curves.csv has nothing of alexnet-none-plain-0"),
         ("cifar10/audits.json", "[]", "a/metrics/cifar10/audits.json holds list"),
     ],
 )
