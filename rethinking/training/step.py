@@ -5,6 +5,7 @@ the learning rate is a tensor too. So a CUDA device replays the whole step as on
 """
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -41,6 +42,7 @@ class TrainingStep:
         self.steps = torch.arange(self.steps_per_epoch, device=device)
         self.losses = torch.zeros(self.steps_per_epoch, device=device)
         self.generator = torch.Generator(device)
+        self.captures = device.type == "cuda"
         self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def begin_epoch(self, epoch: int, position: int = 0) -> None:
@@ -56,10 +58,11 @@ class TrainingStep:
     def run(self, position: int) -> None:
         """Take the step at `position`, from 0, of the current epoch."""
         size = self.last_batch_size if position == self.steps_per_epoch - 1 else self.recipe.batch_size
-        if self.device.type == "cuda":
-            self._graph(size).replay()
-        else:
+        graph = self._graph(size) if self.captures else None
+        if graph is None:
             self._step(size)
+        else:
+            graph.replay()
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor that a step changes, by name: what a checkpoint holds."""
@@ -102,31 +105,56 @@ class TrainingStep:
             torch.where(self.steps == self.position, loss, self.losses, out=self.losses)
             self.position += 1
 
-    def _graph(self, size: int) -> torch.cuda.CUDAGraph:
-        """The step on a batch of that size as a CUDA graph, captured on first use; the run's state stays as it was."""
+    def _graph(self, size: int) -> torch.cuda.CUDAGraph | None:
+        """The step on a batch of that size as a CUDA graph, captured on first use; the run's state stays as it was.
+
+        Where the device refuses, this says so once and returns None: the same steps are then taken eagerly.
+        """
         if size not in self.graphs:
             saved = {name: tensor.clone() for name, tensor in self.tensors()}
-            generator_states = self.generator.get_state(), torch.cuda.get_rng_state()
-            # An earlier backward pass may live on in a reference cycle, and the capture would wait on its stream.
-            gc.collect()
-            graph = torch.cuda.CUDAGraph()
-            graph.register_generator_state(self.generator)
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                self.position.zero_()
-                for _ in range(GRAPH_WARM_UP_STEPS):
-                    self._step(size)
-                    self.position.zero_()
-            torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-                self._step(size)
+            generators = [self.generator, torch.cuda.default_generators[torch.cuda.current_device()]]
+            states = [generator.get_state() for generator in generators]
+            stream = torch.cuda.current_stream()
+            try:
+                self.graphs[size] = self._capture(size)
+            except RuntimeError as error:
+                self.captures = False
+                self.graphs.clear()
+                print(f"warning: {self._refusal(error)}", file=sys.stderr, flush=True)
+                # A broken capture may leave its stream current and the generators waiting for its end.
+                torch.cuda.set_stream(stream)
+                for generator in generators:
+                    generator.graphsafe_set_state(torch.Generator(self.device).graphsafe_get_state())
             for name, tensor in self.tensors():
                 tensor.copy_(saved[name])
-            self.generator.set_state(generator_states[0])
-            torch.cuda.set_rng_state(generator_states[1])
-            self.graphs[size] = graph
-        return self.graphs[size]
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)
+        return self.graphs.get(size)
+
+    def _capture(self, size: int) -> torch.cuda.CUDAGraph:
+        """The step as a graph; the warm-up steps before it change the run's state."""
+        # An earlier backward pass may live on in a reference cycle, and the capture would wait on its stream.
+        gc.collect()
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self.generator)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self.position.zero_()
+            for _ in range(GRAPH_WARM_UP_STEPS):
+                self._step(size)
+                self.position.zero_()
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            self._step(size)
+        return graph
+
+    @staticmethod
+    def _refusal(error: RuntimeError) -> str:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return (
+            f"the training step cannot be captured as a CUDA graph ({reason}); it runs eagerly, with the same results"
+        )
 
 
 def match_layout(gradient: Tensor, parameter: Tensor) -> Tensor:

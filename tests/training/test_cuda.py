@@ -117,6 +117,32 @@ def test_capturing_the_graph_moves_no_state(cuda):
     assert torch.equal(torch.cuda.get_rng_state(), generators[1])
 
 
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_where_the_device_refuses_the_graph_the_steps_are_the_same(cuda, capsys, monkeypatch, moment):
+    """An operation that needs the host's answer breaks the capture, as a driver without graphs does."""
+
+    def trained():
+        model = conv_net(classes=10, dropout=0.5).to(cuda)
+        return train(model, image_problem(cuda, augment=True), SETTINGS).rows, weights(model)
+
+    expected = trained()
+    assert capsys.readouterr().err == ""
+    whole = TrainingStep._step
+
+    def refusing(step, size):
+        if moment == "before" and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("no graphs here")
+        whole(step, size)
+        if torch.cuda.is_current_stream_capturing():
+            step.losses.sum().item()
+
+    monkeypatch.setattr(TrainingStep, "_step", refusing)
+    rows, tensors = trained()
+    assert capsys.readouterr().err.count("cannot be captured as a CUDA graph") == 1
+    assert [row["train_loss"] for row in rows] == pytest.approx([row["train_loss"] for row in expected[0]], rel=1e-3)
+    assert all(torch.allclose(tensors[name], expected[1][name], rtol=1e-2, atol=1e-3) for name in tensors)
+
+
 def test_every_replay_draws_another_augmentation_and_dropout(cuda):
     model = conv_net(classes=10, dropout=0.5).to(cuda)
     still = replace(SETTINGS, lr=0.0, weight_decay=0.0)
