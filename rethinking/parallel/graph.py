@@ -38,14 +38,16 @@ class Stage:
 
 
 def planned_stages(targets: Sequence[str]) -> list[Stage]:
-    """The stages that `dvc repro TARGETS` would visit, in its order: every stage comes after those it needs.
+    """The stages that `dvc repro TARGETS` would visit, in the order of the targets, each after those it needs.
 
-    Raises DataError, in DVC's words, where there is no such target or a pipeline file is wrong.
+    So what is named first starts first; `dvc repro` goes by its graph. Raises DataError, in DVC's words, where there is
+    no such target or a pipeline file is wrong.
     """
     found: dict[str, Stage] = {}
     with dvc_errors_as_ours(), locked_repository() as repo:
         graph = get_active_graph(repo.index.graph)
-        for stage in plan_repro(graph, collect_stages(repo, targets)):
+        wanted = collect_stages(repo, targets)
+        for stage in dict.fromkeys(each for target in wanted for each in plan_repro(graph, [target])):
             needs = tuple(need.addressing for need in graph.successors(stage))
             portable = _in_run_cache(stage) and all(found[need].portable for need in needs)
             found[stage.addressing] = Stage(stage.addressing, needs, Path(stage.relpath).parent, portable)

@@ -127,7 +127,14 @@ def test_targets_are_those_of_dvc_repro(repository, monkeypatch):
     monkeypatch.chdir(copy.folder)
     for targets in (["c"], ["c", "b"], ["d"]):
         plan = [stage.name for stage in planned_stages(targets)]
-        assert plan == stages_run(copy.dvc("repro", "--dry", "--force", *targets))
+        assert sorted(plan) == sorted(stages_run(copy.dvc("repro", "--dry", "--force", *targets)))
+
+
+def test_what_is_named_first_starts_first(repository):
+    """Two branches from one stage, in either order; DVC would keep the order of its graph."""
+    for targets in (["b", "c"], ["c", "b"]):
+        copy = repository(diamond(), {"seed": 1}, name="".join(targets))
+        assert started(copy.run(*runner("--jobs", "1", *targets))) == ["a", *targets]
 
 
 @pytest.mark.parametrize(
