@@ -1,8 +1,8 @@
 """What several machines have measured as one folder of metrics, for claims, figures and report of it all.
 
 `python -m tools.combine reference/one/cifar10 reference/other/cifar10 --out both` writes both/metrics, whole or not at
-all. The runs of a grid are those of all folders; a run that stands in two, and the theory on a data set that does, are
-the later folder's.
+all. The runs of a grid are those of all folders, with the folder of each as `origin`; a run that stands in two, and the
+theory on a data set that does, are the later folder's.
 """
 
 import shutil
@@ -55,6 +55,9 @@ def combine_grid(folders: Sequence[Path], out: Path) -> int:
     for folder in folders:
         for name, found in tables.items():
             found |= by_run(folder / f"{name}.csv")
+        if len(folders) > 1:
+            origin = folder.parent.parent.as_posix()
+            tables["runs"] |= {run: tables["runs"][run].assign(origin=origin) for run in by_run(folder / "runs.csv")}
     for name, found in tables.items():
         if missing := tables["runs"].keys() - found.keys():
             raise DataError(f"{name}.csv has nothing of {min(missing)}; make it again with `make report`")

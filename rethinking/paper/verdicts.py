@@ -6,7 +6,7 @@ extrapolated.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,15 +82,17 @@ class Judgement(NamedTuple):
 def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
     """The claim with ours, the interval and the verdict, as it stands in claims.json.
 
-    `data` says what was trained on: the data set's name, the number of images, and the arithmetic if not float32.
+    `data` says what was trained on: the data set's name, the number of images, and the arithmetic if not float32; then
+    what makes the runs of a claim unlike each other, where they were made on several machines or ended differently.
     """
     tolerance = claims.tolerance_of(claim)
     found = [[results.measured(path) for path in group] for group in claim.groups]
     measured = [[one for one in group if one is not None] for group in found]
     flat = [one for group in measured for one in group]
-    data = sorted({_data_of(run) for one in flat for run in one.runs} - {""})
-    whole = all(is_whole(run) for one in flat for run in one.runs)
-    sizes = {(run.get("dataset"), run.get("train_size")) for one in flat for run in one.runs}
+    runs = [run for one in flat for run in one.runs]
+    data = sorted({_data_of(run) for run in runs} - {""}) + _mixture(runs)
+    whole = all(is_whole(run) for run in runs)
+    sizes = {(run.get("dataset"), run.get("train_size")) for run in runs}
     judgement = None
     if all(one is not None for group in found for one in group) and (whole or claim.any_size and len(sizes) == 1):
         judgement = JUDGES[claim.kind](claim, tolerance, measured)
@@ -119,6 +121,15 @@ def _data_of(run: Mapping[str, Any]) -> str:
         return ""
     precision = run.get("precision") or "float32"
     return f"{run['dataset']}, {run['train_size']:,} images" + (f", {precision}" if precision != "float32" else "")
+
+
+def _mixture(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the runs of a claim do not share beside their data, in words."""
+    origins = sorted({run["origin"] for run in runs if run.get("origin")})
+    ended = sum(bool(run.get("ended_when_fitted")) for run in runs)
+    return [f"runs of {' and '.join(origins)}"] * (len(origins) > 1) + [
+        f"{ended} of {len(runs)} runs ended as soon as they fitted"
+    ] * (0 < ended < len(runs))
 
 
 def _bound_text(claim: Claim) -> str | None:

@@ -150,6 +150,20 @@ def test_a_verdict_says_in_which_arithmetic_where_it_was_not_float32():
     assert data == {"float32": ["cifar10, 50,000 images"], "bf16": ["cifar10, 50,000 images, bf16"]}
 
 
+def test_a_verdict_says_where_its_runs_were_made_or_ended_differently():
+    alone = ["cifar10, 50,000 images"]
+    results = tampered("inception", "none", origin="one")
+    for corruption in results["cifar10"]["inception"].values():
+        corruption["plain"]["seed-0"]["origin"] = "one"
+    assert verdict(results, "figure_1a_true_labels_first")["data"] == alone
+    results["cifar10"]["inception"]["none"]["plain"]["seed-0"] |= {"origin": "two", "ended_when_fitted": True}
+    found = verdict(results, "figure_1a_true_labels_first")
+    count = len(found["metric"])
+    ended = f"1 of {count} runs ended as soon as they fitted"
+    assert (found["verdict"], found["data"]) == ("reproduced", [*alone, "runs of one and two", ended])
+    assert verdict(results, "table_1_inception_plain_train")["data"] == alone
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
