@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro paper budget report publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench help
+.PHONY: demo repro paper paper-small budget report report-small publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench help
 ## make demo           the demo: three networks on 200 digits; no download
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
@@ -15,7 +15,13 @@ repro: .venv/installed
 
 ## make paper JOBS=4   the grid: every run of the paper's figures and tables, four at once; prints its cost first
 paper: budget
-	python -m tools.run --jobs $(JOBS) paper/dvc.yaml
+	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:report
+
+## make paper-small JOBS=2    the grid on 5,000 images, overnight on two cores; prints its cost first
+paper-small: .venv/installed
+	@python -m tools.budget --sets paper/small.yaml:runs/small
+	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:collect_small
+	@python -m tools.report --small
 
 ## make budget         that cost alone: runs, operations and time on this machine
 budget: .venv/installed
@@ -24,6 +30,10 @@ budget: .venv/installed
 ## make report         claims, figures and report.html of what has run of the grid and the theory
 report: .venv/installed
 	@python -m tools.report
+
+## make report-small   the same of the grid in small: report-small.html
+report-small: .venv/installed
+	@python -m tools.report --small
 
 ## make publish        data sets and runs to your DVC remote (docs/sharing.md)
 publish: .venv/installed

@@ -52,7 +52,8 @@ def together(arch: str, arguments: argparse.Namespace, processes: int, threads: 
         for _ in range(processes)
     ]
     for process in started:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         process.stdout.readline()
     for process in started:
         assert process.stdin

@@ -15,18 +15,23 @@ def main() -> None:
     """Write the page; links in it are relative to its own folder."""
     parser = path_parser(__doc__, metrics="metrics", plots="plots", out="report.html")
     parser.add_argument("--grid", type=Path, default=Path("paper/params.yaml"), help="whose blocks name the stages")
+    parser.add_argument("--small", action="store_true", help="the metrics are of the grid in small")
     arguments = parser.parse_args()
     if not arguments.grid.exists():
         raise UsageError(f"--grid: no such file '{arguments.grid}'; expected the grid's parameters, paper/params.yaml")
-    page = build_page(arguments.metrics, arguments.plots, arguments.out, targets(config.paper(arguments.grid)))
+    commands = targets(config.paper(arguments.grid), "_small" if arguments.small else "")
+    page = build_page(arguments.metrics, arguments.plots, arguments.out, commands, arguments.small)
     write_text(arguments.out, page)
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def targets(grid: Paper) -> dict[tuple[str, RunName], str]:
-    """The stage that makes each run of the grid, by the folder of its metrics and its name."""
+def targets(grid: Paper, suffix: str = "") -> dict[tuple[str, RunName], str]:
+    """The stage that makes each run of the grid, by the folder of its metrics and its name.
+
+    A stage is called as its block, with the suffix.
+    """
     return {
-        (block.dataset, run): f"paper/dvc.yaml:{name}@{run.text}"
+        (block.dataset, run): f"paper/dvc.yaml:{name}{suffix}@{run.text}"
         for name, block in grid.runs.items()
         for run in block.planned_runs(grid.seeds)
     }

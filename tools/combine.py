@@ -2,7 +2,7 @@
 
 `python -m tools.combine reference/one/cifar10 reference/other/cifar10 --out both` writes both/metrics, whole or not at
 all. The runs of a grid are those of all folders, with the folder of each as `origin`; a run that stands in two, and the
-theory on a data set that does, are the later folder's.
+theory on a data set that does, are the later folder's, and so is the grid in small.
 """
 
 import shutil
@@ -40,6 +40,10 @@ def main() -> None:
             for theory in (path.parent for path in sorted((folder / "theory").glob("*/summary.json"))):
                 shutil.rmtree(partial / "theory" / theory.name, ignore_errors=True)
                 shutil.copytree(theory, partial / "theory" / theory.name)
+        for folder in sources:
+            if (folder / "small").exists():
+                shutil.rmtree(partial / "small", ignore_errors=True)
+                shutil.copytree(folder / "small", partial / "small")
         write_json(partial / "parameters.json", _united([folder / "parameters.json" for folder in sources]))
         write_json(partial / MARK, counts)
     print(f"{out}: {', '.join(f'{count} runs of {grid}' for grid, count in counts.items())}")

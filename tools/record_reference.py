@@ -35,12 +35,15 @@ class Result(NamedTuple):
         return Path(self.parameters[-1]).with_name("dvc.lock").as_posix()
 
 
+SMALL = "small/cifar10"
 GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
     **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in GRIDS},
+    SMALL: Result("small/paper", ["small", "corrupted/small"], [*GRID, "paper/small.yaml"]),
     **{name: Result(name, [name], [f"{name}.yaml"]) for name in ("theory/mnist", "theory/cifar10")},
 }
 OF_CLAIMS = ("claims.json", "claims.md", "parameters.json")
+OF_SMALL_CLAIMS = ("small/claims.json", "small/claims.md")
 
 
 def main() -> None:
@@ -79,7 +82,9 @@ def record_grids(metrics: Path, plots: Path, data: Path, folder: Path) -> dict[s
             _copy(picture, folder / "plots" / result.plots / picture.name)
         for file in [*result.parameters, result.lock]:
             _copy(Path(file), folder / file)
-    for name in OF_CLAIMS:
+    for name in OF_CLAIMS if results.keys() - {SMALL} else ():
+        _copy(metrics / name, folder / "metrics" / name)
+    for name in OF_SMALL_CLAIMS if SMALL in results else ():
         _copy(metrics / name, folder / "metrics" / name)
     ran = {stage for lock in {result.lock for result in results.values()} for stage in _stages_of(lock)}
     write_table(folder / "times.csv", [row for row in times() if row["stage"] in ran])

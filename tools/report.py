@@ -1,7 +1,7 @@
 """Claims, figures and the report of whatever has run so far, without DVC, which would run the rest first.
 
 Where no folder of metrics is named, that is first collected from the runs, by the commands of the stages of
-paper/dvc.yaml and theory/dvc.yaml that collect.
+paper/dvc.yaml and theory/dvc.yaml that collect. With --small all of it is of the grid in small.
 """
 
 import shlex
@@ -16,35 +16,46 @@ from rethinking.parallel.graph import quiet_repository
 from rethinking.report.results import results_page
 from rethinking.results.runs import load_runs
 
+SMALL = Path("metrics/small")
 COLLECTORS = ("stages.collect", "stages.collect_theory", "stages.count_parameters")
 
 
 def main() -> None:
     """Write claims, figures and the page; show the verdicts and where the page is."""
-    parser = path_parser(__doc__, plots="plots", out="report.html")
+    parser = path_parser(__doc__)
     parser.add_argument("--metrics", type=Path, help="a folder of metrics that tools.combine wrote")
+    parser.add_argument("--plots", type=Path, help="default: plots, or plots/small")
+    parser.add_argument("--out", type=Path, help="default: report.html, or report-small.html")
     parser.add_argument("--results", type=Path, help="also the tables of results as Markdown, as in docs/results.md")
+    parser.add_argument("--small", action="store_true", help="of `make paper-small`")
     arguments = parser.parse_args()
+    small = arguments.small
+    metrics = arguments.metrics or (SMALL if small else Path("metrics"))
+    plots = arguments.plots or Path("plots/small" if small else "plots")
+    out = arguments.out or Path("report-small.html" if small else "report.html")
     if arguments.metrics is None:
-        collect()
-    metrics = arguments.metrics or Path("metrics")
+        collect(small)
     print(run_module("stages.claims", "--metrics", metrics, "--out", metrics), end="")
-    run_module("stages.plot_paper", "--metrics", metrics, "--out", arguments.plots / "paper")
+    run_module("stages.plot_paper", "--metrics", metrics, "--out", plots / "paper")
     for theory in sorted((metrics / "theory").glob("*")):
-        run_module("stages.plot_theory", "--metrics", theory, "--out", arguments.plots / "theory" / theory.name)
-    pictures = ("--plots", arguments.plots, "--out", arguments.out)
+        run_module("stages.plot_theory", "--metrics", theory, "--out", plots / "theory" / theory.name)
+    pictures = ("--plots", plots, "--out", out, *(["--small"] if small else []))
     print(run_module("stages.report", "--metrics", metrics, *pictures), end="")
     if arguments.results:
-        write_text(arguments.results, results_page(load_runs(metrics / "cifar10"), read_json(metrics / "claims.json")))
+        in_small = metrics / "small/claims.json"
+        verdicts = [read_json(path) if path.exists() else [] for path in (metrics / "claims.json", in_small)]
+        write_text(arguments.results, results_page(load_runs(metrics / "cifar10"), *verdicts))
 
 
-def collect() -> None:
-    """Collect what has run of the grids and of the theory."""
+def collect(small: bool) -> None:
+    """Collect what has run of the grids and of the theory, or of the grid in small."""
     with quiet_repository() as repo:
         commands = [shlex.split(stage.cmd)[2:] for stage in repo.index.stages if stage.cmd.startswith("python -m ")]
     for module, *arguments in commands:
+        if module not in COLLECTORS or any(each.startswith(SMALL.as_posix()) for each in arguments) != small:
+            continue
         has_run = "--runs" not in arguments or Path(arguments[arguments.index("--runs") + 1]).exists()
-        if module in COLLECTORS and (has_run or module == "stages.collect"):  # which lists what has not run
+        if has_run or module == "stages.collect":  # which lists what has not run
             run_module(module, *arguments)
 
 

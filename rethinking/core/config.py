@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from rethinking.core import registry
@@ -25,7 +34,7 @@ _FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
 
 # What a file after the first may hold: what paper/dvc.yaml declares for the files of its folder.
 OVERLAID = (
-    *("paper", "resources", "train.epochs", "train.live"),
+    *("paper", "resources", "train.epochs", "train.scaled_epochs", "train.live"),
     *("dataset.name", "dataset.source", "dataset.train_size", "dataset.test_size", "dataset.seed"),
 )
 OVERLAID_NAMES = ", ".join(OVERLAID)
@@ -43,6 +52,10 @@ def _no_duplicates(names: list[Any]) -> list[Any]:
     if len(set(names)) < len(names):
         raise ValueError("lists something twice")
     return names
+
+
+def _without_null(blocks: Any) -> Any:
+    return {name: block for name, block in blocks.items() if block is not None} if isinstance(blocks, dict) else blocks
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_no_duplicates)]
@@ -91,6 +104,7 @@ class Train(Section):
     archs: Names
     seed: Seed = 0
     epochs: Count
+    scaled_epochs: Count | None = None
     batch_size: Count = 128
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
     precision: Literal["float32", "bf16"] = "float32"
@@ -149,11 +163,14 @@ class Block(Section):
 
 
 class Paper(Section):
-    """The paper's grid: the corruptions of each data set, blocks of runs by name, no run twice, and their seeds."""
+    """The paper's grid: the corruptions of each data set, blocks of runs by name, no run twice, and their seeds.
+
+    A later file leaves a block out by null.
+    """
 
     corruptions: dict[str, Names]
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_no_duplicates)]
-    runs: Annotated[dict[str, Block], Field(min_length=1)]
+    runs: Annotated[dict[str, Block], Field(min_length=1), BeforeValidator(_without_null)]
 
 
 class Parameters(Section):

@@ -21,13 +21,17 @@ from rethinking.report.rows import Links, Rows, data_uri
 from rethinking.report.theory import theory_sections
 from rethinking.results.runs import Run
 
+IN_SMALL = " in small, on a tenth of the images"
 FILES = ("runs.csv", "curves.csv", "steps.csv")
 
 
-def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str, RunName], str]) -> str:
+def build_page(
+    metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str, RunName], str], small: bool = False
+) -> str:
     """The page's HTML, to be written to `out`; links are relative to its folder.
 
-    `targets` gives the DVC stage that makes a run again by grid and name. Raises DataError for damaged metrics.
+    `targets` gives the DVC stage that makes a run again by grid and name; `small` is the grid on a part of the images.
+    Raises DataError for damaged metrics.
     """
     grids = load_grids(metrics)
     linked = Links(metrics, out.parent)
@@ -46,7 +50,8 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
         verdicts={verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS},
         claims_file=linked.to("claims.json"),
         networks=list(dict.fromkeys(network for claim in claims for network in claim["networks"])),
-        claims=_by_verdict(claims),
+        claims=_by_verdict(claims, small),
+        small=small,
         provenance=[row for grid in GRIDS for row in _provenance(grid, grids[grid])],
         figures=[_figure(name, plots / "paper", grids, linked) for name in FIGURES],
         table_1=[rows.published(row) for row in TABLE_1],
@@ -56,13 +61,13 @@ def build_page(metrics: Path, plots: Path, out: Path, targets: Mapping[tuple[str
     )
 
 
-def _by_verdict(claims: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _by_verdict(claims: list[dict[str, Any]], small: bool) -> list[tuple[str, list[dict[str, Any]]]]:
     """The claims that have a verdict before those that wait for a run, each under a caption; no group is empty."""
     judged = [claim for claim in claims if claim["verdict"] != "not run"]
     waiting = [claim for claim in claims if claim["verdict"] == "not run"]
     groups = [
-        ("Claims of the paper, our numbers with their interval over seeds, and the verdict", judged),
-        ("Claims without a verdict yet", waiting),
+        (f"Claims of the paper{IN_SMALL * small}, our numbers with their interval over seeds, and the verdict", judged),
+        ("Claims without a verdict" + (", most as they are about all images" if small else " yet"), waiting),
     ]
     return [group for group in groups if group[1]]
 

@@ -27,13 +27,23 @@ the paper belongs to the end of the schedule.
 The paper's number, ours as the mean over seeds with its 95% interval where there are several, and the verdict by the
 tolerance in [paper/claims.yaml](../paper/claims.yaml). A *smallest gap* or *rise* belongs to a claim about an order.
 
+{claims}{small}"""
+
+SMALL = """
+## In small
+
+`make paper-small`: the same grid on a tenth of the images. Only claims that make sense at any size have a verdict.
+
 {claims}"""
 
 
-def results_page(runs: Sequence[Run], verdicts: list[dict[str, Any]]) -> str:
-    """The page of the grid's runs on CIFAR-10 and of all verdicts."""
+def results_page(runs: Sequence[Run], verdicts: list[dict[str, Any]], in_small: list[dict[str, Any]]) -> str:
+    """The page of the grid's runs on CIFAR-10, of all verdicts and of those in small."""
     networks = markdown(networks_table(runs), text_columns=2)
-    return TEXT.format(data=data_note(runs).replace("\n", " "), networks=networks, claims=table(verdicts))
+    judged = [each for each in in_small if each["verdict"] != "not run"]
+    small = SMALL.format(claims=table(judged)) if judged else ""
+    data = data_note(runs).replace("\n", " ")
+    return TEXT.format(data=data, networks=networks, claims=table(verdicts), small=small)
 
 
 def networks_table(runs: Sequence[Run]) -> pd.DataFrame:

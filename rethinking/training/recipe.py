@@ -10,7 +10,8 @@ from rethinking.core.config import Parameters
 class Recipe:
     """SGD with momentum and a learning rate that falls by `lr_decay` after every epoch, or after each milestone.
 
-    `stop_when_fitted` ends a run so many epochs after it fitted its training set; None trains all epochs.
+    Where `schedule_epochs` differs from `epochs`, the fall over so many is squeezed or stretched into those that are
+    trained. `stop_when_fitted` ends a run so many epochs after it fitted its training set; None trains all epochs.
     """
 
     epochs: int
@@ -23,18 +24,21 @@ class Recipe:
     precision: str
     seed: int
     stop_when_fitted: int | None = None
+    schedule_epochs: int | None = None
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate during the epoch of that number, counted from 1."""
-        drops = epoch - 1 if self.lr_milestones is None else sum(epoch > mark for mark in self.lr_milestones)
+        done = (epoch - 1) * (self.schedule_epochs or self.epochs) / self.epochs
+        drops = done if self.lr_milestones is None else sum(done >= mark for mark in self.lr_milestones)
         return self.lr * self.lr_decay**drops
 
 
 def recipe_of(parameters: Parameters, arch: str) -> Recipe:
     """The training recipe of an architecture under these parameters."""
     train, own, regularizers = parameters.train, parameters.recipe(arch), parameters.regularizers
+    epochs = own.epochs or train.epochs
     return Recipe(
-        epochs=own.epochs or train.epochs,
+        epochs=train.scaled_epochs or epochs,
         batch_size=train.batch_size,
         lr=own.lr,
         lr_decay=own.lr_decay,
@@ -44,6 +48,7 @@ def recipe_of(parameters: Parameters, arch: str) -> Recipe:
         precision=train.precision,
         seed=train.seed,
         stop_when_fitted=train.stop_when_fitted,
+        schedule_epochs=epochs,
     )
 
 

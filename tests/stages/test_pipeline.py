@@ -275,6 +275,7 @@ def test_a_parameter_that_dvc_does_not_track_is_no_part_of_what_identifies_a_run
 OTHER_VALUES = {
     "seed": 1,
     "epochs": 3,
+    "scaled_epochs": 3,
     "batch_size": 7,
     "momentum": 0.5,
     "precision": "bf16",

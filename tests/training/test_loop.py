@@ -220,6 +220,17 @@ def test_the_learning_rate_falls_each_epoch_or_at_milestones():
     assert [marks.lr_at(epoch) for epoch in (1, 150, 151, 225, 226)] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
 
 
+def test_a_squeezed_schedule_falls_as_far_as_the_whole_one():
+    """At the same share of the run the rate is the same, whatever the number of epochs."""
+    for changed in ({"lr_decay": 0.95}, {"lr_decay": 0.1, "lr_milestones": (150, 225)}):
+        whole = recipe(lr=0.1, epochs=300, **changed)
+        squeezed = replace(whole, epochs=100, schedule_epochs=300)
+        assert [squeezed.lr_at(epoch) for epoch in range(1, 101)] == [whole.lr_at(epoch) for epoch in range(1, 301, 3)]
+        stretched = replace(whole, epochs=600, schedule_epochs=300)
+        assert [stretched.lr_at(epoch) for epoch in range(1, 601, 2)] == [whole.lr_at(epoch) for epoch in range(1, 301)]
+        assert replace(whole, schedule_epochs=300).lr_at(77) == whole.lr_at(77)
+
+
 def test_loss_windows_average_a_hundred_steps_and_keep_the_rest():
     windows = loss_windows([1.0] * 100 + [0.05] * 100 + [0.001] * 50, steps_per_epoch=390)
     assert windows == [
