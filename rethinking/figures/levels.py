@@ -24,7 +24,7 @@ from rethinking.figures.marks import (
 )
 from rethinking.figures.style import ARCHS, BLUE, GREEN, GREY, ORANGE, YELLOW
 from rethinking.paper.names import arch_name
-from rethinking.paper.published import LARGEST_SLOWDOWN, TABLE_1
+from rethinking.paper.published import LARGEST_SLOWDOWN, TABLE_1, TABLE_4
 from rethinking.results.runs import PLAIN, Run, by_level, has_final_test, select
 
 IN_FIGURE_1 = ("inception", "alexnet", "mlp_1x512")
@@ -120,6 +120,47 @@ def batch_size(runs: list[Run]) -> Figure:
     for axes in (times, errors):
         end_panel(axes, shown)
     return finish(figure, "Inception at three batch sizes", shown)
+
+
+def batch_size_mlp(runs: list[Run]) -> Figure:
+    """MLP 1x512 at four batch sizes, with and without weight decay: final accuracies beside the paper's numbers."""
+    figure, grid = panels(3, 3, (3.3, 3.0))
+    values = (("labels-1.0", "train"), ("none", "train"), ("none", "test"))
+    shown: list[Run] = []
+    for axes, (corruption, split) in zip(grid, values, strict=True):
+        in_panel: list[Run] = []
+        for decay, colour, marker in ((False, BLUE, "o"), (True, ORANGE, "s")):
+            label = "weight decay" if decay else "no regulariser"
+            members = [
+                (size, run)
+                for size in (32, 64, 128, 256)
+                for run in select(runs, "mlp_1x512", corruption, _variant(size, decay))
+            ]
+            percent = [100 * run.metrics[f"{split}_accuracy"] for _, run in members]
+            if members:
+                draw_mean(axes, pd.Series(percent, [size for size, _ in members]), colour, label=label)
+            for (size, run), value in zip(members, percent, strict=True):
+                draw_mark(axes, size, value, run, colour, marker, run.metrics["fitted"])
+            in_panel += [run for _, run in members]
+            row = next(row for row in TABLE_1 + TABLE_4 if row[:3] == ("mlp_1x512", corruption, _variant(128, decay)))
+            published = 100 * (getattr(row, split) or 0)
+            axes.axhline(published, color=colour, linestyle=":", label=f"{PAPER_LABEL}, {label}")
+        axes.set_title(
+            f"{split} accuracy, {'random' if corruption == 'labels-1.0' else 'true'} labels (%)", fontsize=10
+        )
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(28, 290)
+        axes.set_xticks([32, 64, 128, 256], ["32", "64", "128", "256"])
+        axes.set_xlabel("batch size")
+        end_panel(axes, in_panel)
+        shown += in_panel
+    return finish(figure, "MLP 1x512 at four batch sizes", shown, compared=True)
+
+
+def _variant(batch_size: int, weight_decay: bool) -> str:
+    """The variant of the grid with that batch size, of which 128 goes without saying."""
+    parts = [f"batch_size-{batch_size}"] * (batch_size != 128) + ["weight_decay"] * weight_decay
+    return "+".join(parts) or PLAIN
 
 
 def _by_arch(runs: list[Run], archs: Iterable[str]) -> list[Series]:

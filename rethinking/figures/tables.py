@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_mark, explain_marks, finish, panels
 from rethinking.figures.style import ARCHS, GREY
-from rethinking.paper.names import VARIANTS, arch_name
+from rethinking.paper.names import arch_name, variant_name
 from rethinking.paper.published import TABLE_1, TABLE_4, Row
 from rethinking.results.runs import Run, has_final_test, select
 
@@ -65,7 +65,7 @@ def _in_words(axes: Axes, height: float, words: str, x: float, align: Any) -> No
 
 def _label(row: Row) -> str:
     labels = "random labels, " if row.corruption == "labels-1.0" else ""
-    return f"{arch_name(row.arch)}: {labels}{VARIANTS[row.variant]}"
+    return f"{arch_name(row.arch)}: {labels}{variant_name(row.variant)}"
 
 
 def _zoom(axes: Axes, values: list[float]) -> None:

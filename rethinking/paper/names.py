@@ -38,15 +38,12 @@ NAMES = {
     "wrn_28_1": "Wide ResNet 28-1",
 }
 
-# What sets a run of the grid apart, in words.
+# What sets a run of the grid apart, in words; a batch size speaks for itself.
 VARIANTS = {
     "plain": "no regulariser",
     "weight_decay": "weight decay",
     "random_crop": "random crop",
-    "random_crop+weight_decay": "random crop, weight decay",
     "augmentation": "full augmentation",
-    "batch_size-32": "batch size 32",
-    "batch_size-64": "batch size 64",
 }
 
 # What the kernels interpolate, in words, by the keys that collect_theory writes.
@@ -87,6 +84,12 @@ def data_note(runs: Iterable[Run]) -> str:
     if len({tuple(names) for names in archs.values()}) < 2:
         return f"Data: {'; '.join(archs)}" if archs else ""
     return "Data: " + ";\n".join(f"{data} ({', '.join(names)})" for data, names in archs.items())
+
+
+def variant_name(variant: str) -> str:
+    """A variant in words: `random crop, weight decay`."""
+    words = (VARIANTS.get(part, part.replace("batch_size-", "batch size ")) for part in variant.split("+"))
+    return ", ".join(words)
 
 
 def arch_name(arch: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from rethinking.core.run_name import RunName
 from rethinking.figures.marks import style_of_run
 from rethinking.figures.paper import Grids
-from rethinking.paper.names import DATASETS, VARIANTS, arch_name, data_of
+from rethinking.paper.names import DATASETS, arch_name, data_of, variant_name
 from rethinking.paper.published import Row
 from rethinking.paper.text import as_text, words
 from rethinking.paper.verdicts import is_share, ours_as_text, value_as_text
@@ -54,7 +54,7 @@ class Rows:
         seeds = select(self.grids["cifar10"], row.arch, row.corruption, row.variant)
         labels = "random labels" if row.corruption == "labels-1.0" else "true labels"
         return {
-            "name": f"{arch_name(row.arch)}: {labels}, {VARIANTS[row.variant]}",
+            "name": f"{arch_name(row.arch)}: {labels}, {variant_name(row.variant)}",
             "paper_train": "failed to converge" if row.train is None else f"{row.train:.2%}",
             "paper_test": "" if row.test is None else f"{row.test:.2%}",
             **self._seeds("cifar10", seeds),
@@ -186,7 +186,7 @@ def _network(path: str) -> str:
 def _setting(run: Run) -> str:
     """A run's corruption and variant in words."""
     label = style_of_run(run)[0]
-    return label if run.variant == "plain" else f"{label}, {VARIANTS.get(run.variant, run.variant)}"
+    return label if run.variant == "plain" else f"{label}, {variant_name(run.variant)}"
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:

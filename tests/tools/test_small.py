@@ -57,7 +57,7 @@ def test_its_report_has_verdicts_on_what_holds_at_any_size_and_no_other(tmp_path
     assert done.returncode == 0, done.stderr
     verdicts = {each["id"]: each for each in read_json(tmp_path / "metrics/small/claims.json")}
     assert verdicts["figure_1a_true_labels_first"]["verdict"] != "not run"
-    assert verdicts["figure_1a_true_labels_first"]["data"] == ["cifar10, 5,000 images"]
+    assert verdicts["figure_1a_true_labels_first"]["data"] == ["cifar10-jpeg, 5,000 images"]
     assert verdicts["table_1_inception_plain_test"]["verdict"] == "not run"
     page = (tmp_path / "report-small.html").read_text(encoding="utf-8")
     assert "reproduced in small</h1>" in page
