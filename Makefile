@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo repro paper paper-small budget report report-small publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench help
+.PHONY: demo repro paper paper-small budget report report-small publish pull-results test lint check check-paper reference combined mutants torture inputs verify bench gpu-check help
 ## make demo           the demo: three networks on 200 digits; no download
 demo: .venv/installed
 	dvc repro demo/dvc.yaml theory/dvc.yaml:expressivity@digits
@@ -94,6 +94,10 @@ verify: .venv/installed
 ## make bench          training speed against the loops people use and the machine's limits
 bench: .venv/installed
 	python -m benchmarks.throughput
+
+## make gpu-check      does a GPU train as it should here? three minutes; paste what it prints into an issue
+gpu-check: .venv/installed
+	@python -m tools.gpu_check
 
 ## . .venv/bin/activate, then
 ##   python -m tools.run --jobs 4 paper/dvc.yaml   a pipeline, four stages at once, or on a cluster (docs/many-runs.md)

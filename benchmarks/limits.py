@@ -42,13 +42,14 @@ def copy_rate(device: torch.device) -> float:
     return 2 * 4 * count / seconds(lambda: target.copy_(source), device, 1.0)
 
 
-def training_flops(model: nn.Module, size: int) -> float:
-    """Floating-point operations of a forward and backward pass per image."""
+def flops_per_image(model: nn.Module, size: int) -> tuple[float, float]:
+    """Floating-point operations per image of a forward pass, and of one with its backward pass."""
     images = torch.randn(8, 3, size, size)
     with FlopCounterMode(display=False) as counter:
         loss = functional.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64))
+        forward = counter.get_total_flops()
         loss.backward()
-    return counter.get_total_flops() / len(images)
+    return forward / len(images), counter.get_total_flops() / len(images)
 
 
 def hot_spots(work: Callable[[], object], device: torch.device, most: int = 3) -> dict[str, float]:

@@ -56,14 +56,17 @@ def resident_problem(images: np.ndarray, labels: np.ndarray, size: int, device: 
     return Problem(inputs, targets, targets, inputs[:1000], targets[:1000])
 
 
-def engine(arch: str, size: int, problem: Problem, precision: str) -> Steps:
-    """This project's training step."""
-    device = problem.train_labels.device
-    model = models.channels_last(build(arch, size)).to(device)
-    model.train()
-    step = TrainingStep(model, problem, replace(RECIPE, precision=precision))
+def engine_step(arch: str, size: int, problem: Problem, precision: str) -> TrainingStep:
+    """This project's training step, at the beginning of an epoch."""
+    model = models.channels_last(build(arch, size)).to(problem.train_labels.device)
+    step = TrainingStep(model.train(), problem, replace(RECIPE, precision=precision))
     step.begin_epoch(1)
-    full_batches = len(problem.train_labels) // BATCH
+    return step
+
+
+def engine(step: TrainingStep) -> Steps:
+    """That step, taken again and again in full batches."""
+    full_batches = len(step.problem.train_labels) // BATCH
 
     def take(steps: int) -> None:
         for number in range(steps):

@@ -70,7 +70,7 @@ def rate(arch: str, precision: str, seconds: float) -> float:
 
     device, size = select_device("auto", True), config.load(Path("params.yaml")).input_size(arch)
     problem = loops.resident_problem(*loops.images_and_labels(50_000 if device.type == "cuda" else 5000), size, device)
-    take = loops.engine(arch, size, problem, precision)
+    take = loops.engine(loops.engine_step(arch, size, problem, precision))
     at_once = 50 if device.type == "cuda" else 5
     take(at_once)
     print("ready", flush=True)

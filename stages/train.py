@@ -86,7 +86,17 @@ def followed_training(
             follower.log(row)
 
     try:
-        return train(model, problem, recipe, checkpoint, settings.checkpoint_every, stop, bar.step, on_epoch)
+        return train(
+            model,
+            problem,
+            recipe,
+            checkpoint,
+            settings.checkpoint_every,
+            stop_requested=stop,
+            on_step=bar.step,
+            on_epoch=on_epoch,
+            cuda_graph=settings.cuda_graph == "auto",
+        )
     except Stopped:
         message = f"{out} was stopped after its state was saved; run the same command again to continue it"
         raise Interrupted(message, stop.signal_number or signal.SIGINT) from None

@@ -47,7 +47,9 @@ def main() -> None:
         of_set = print_set(parameters, waiting)
         count, operations, seconds = count + len(waiting), operations + of_set[0], seconds + of_set[1]
     print(f"All: {count} runs, {operations / 1e15:,.2f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
-    print("Not in it: the theory's kernels, and what several runs at once gain or lose.")
+    print(
+        "Not in it: the theory's kernels, what several runs at once gain or lose, evaluations that only a fit brings."
+    )
 
 
 def print_set(parameters: Parameters, waiting: list[RunName]) -> tuple[float, float]:
@@ -96,9 +98,11 @@ def cost(parameters: Parameters, arch: str, runs: list[RunName], device: torch.d
     synchronise(device)
     evaluation_rate = images / (time.perf_counter() - started)
 
-    epochs = sum(recipe_of(parameters.of_run(run), arch).epochs for run in runs)
-    operations = epochs * (train_images * both + (train_images + test_images) * forward)
-    seconds = epochs * (train_images / rate + (train_images + test_images) / evaluation_rate)
+    recipes = [recipe_of(parameters.of_run(run), arch) for run in runs]
+    trained = train_images * sum(each.epochs for each in recipes)
+    evaluated = (train_images + test_images) * sum(-(-each.epochs // each.evaluate_every) for each in recipes)
+    operations = trained * both + evaluated * forward
+    seconds = trained / rate + evaluated / evaluation_rate
     return operations, seconds, rate
 
 

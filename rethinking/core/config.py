@@ -34,7 +34,7 @@ _FOUND.maxlevel, _FOUND.maxstring, _FOUND.maxother = 2, 100, 100
 
 # What a file after the first may hold: what paper/dvc.yaml declares for the files of its folder.
 OVERLAID = (
-    *("paper", "resources", "train.epochs", "train.scaled_epochs", "train.live"),
+    *("paper", "resources", "train.epochs", "train.scaled_epochs", "train.evaluate_every", "train.live"),
     *("dataset.name", "dataset.source", "dataset.train_size", "dataset.test_size", "dataset.seed"),
 )
 OVERLAID_NAMES = ", ".join(OVERLAID)
@@ -111,6 +111,8 @@ class Train(Section):
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     deterministic: bool = True
     checkpoint_every: Count = 1
+    cuda_graph: Literal["auto", "off"] = "auto"
+    evaluate_every: Count = 1
     stop_when_fitted: Annotated[int, Field(ge=0)] | None = None
     live: bool = True
     mirror: Literal["none", "wandb", "tensorboard"] = "none"

@@ -223,6 +223,6 @@ def accuracies(axes: Axes, groups: Mapping[tuple[str, str], list[Run]]) -> None:
 
 
 def draw_epochs(axes: Axes, seeds: list[Run], key: str, colour: str, label: str, dashes: str) -> None:
-    """Draw a metric of every epoch in percent, seeds together."""
+    """Draw a metric of the evaluated epochs in percent, seeds together."""
     curves = [100 * curve(run.epochs, "epoch", key) for run in seeds]
     draw_curves(axes, seeds, curves, colour, label, linestyle=dashes)

@@ -56,7 +56,7 @@ FIGURES = {
     ),
     "figure_2b": PaperFigure(
         "Figure 2b: batch normalisation and early stopping",
-        "Test accuracy of Inception after every epoch, with and without batch normalisation. The shaded area reaches "
+        "Test accuracy of Inception over the epochs, with and without batch normalisation. The shaded area reaches "
         "up to the best accuracy so far: what stopping early could have kept. Stars are the final values of table 1. "
         "The lower panels, under 20% and 40% random labels, are not in the paper.",
         curves.figure_2b,

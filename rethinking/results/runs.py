@@ -26,7 +26,7 @@ NEEDED = (
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its name, its final metrics, a row per epoch and one per window of loss."""
+    """A training run: its name, its final metrics, a row per evaluated epoch and one per window of loss."""
 
     name: RunName
     metrics: dict[str, Any]

@@ -1,5 +1,6 @@
 """Evaluation-mode accuracy and loss over a whole set, and the three memorisation numbers."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,28 +15,57 @@ from rethinking.training.problem import Problem
 BATCH = {"cpu": 250, "cuda": 5000, "mps": 1000}
 
 
+class BatchSize:
+    """How many images a forward pass takes on a device; a run that has no memory for so many keeps what it came to."""
+
+    def __init__(self, device: torch.device):
+        self.images = BATCH[device.type]
+
+
 @torch.inference_mode()
 def predict(
-    model: nn.Module, inputs: Tensor, labels: Tensor, precision: str, poll: Callable[[], None] = lambda: None
+    model: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    precision: str,
+    poll: Callable[[], None] = lambda: None,
+    batch: BatchSize | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Predicted class (N,) int64 and cross-entropy (N,) float32 for inputs (N, H, W, C), in evaluation mode.
 
-    `poll` is called between batches and may raise.
+    `poll` is called between batches and may raise. `batch` is halved as often as the device's memory asks for.
     """
+    batch = batch or BatchSize(inputs.device)
+    wanted, found, start = batch.images, [], 0
     was_training = model.training
     model.eval()
     try:
-        predictions, losses = [], []
-        batch = BATCH[inputs.device.type]
-        for images, given in zip(inputs.split(batch), labels.split(batch), strict=True):
+        while start < len(inputs):
             poll()
-            with autocast(inputs.device, precision):
-                logits = model(images.permute(0, 3, 1, 2))
-            predictions.append(logits.argmax(dim=1))
-            losses.append(functional.cross_entropy(logits.float(), given, reduction="none"))
-        return torch.cat(predictions), torch.cat(losses)
+            part = slice(start, start + batch.images)
+            try:
+                found.append(_predict_batch(model, inputs[part], labels[part], precision))
+                start += batch.images
+            except torch.OutOfMemoryError:
+                if batch.images == 1:
+                    raise
+                batch.images //= 2
     finally:
         model.train(was_training)
+    if batch.images < wanted:
+        print(
+            f"warning: no memory on the device to evaluate {wanted} images at a time; from now on {batch.images} are",
+            file=sys.stderr,
+            flush=True,
+        )
+    predictions, losses = zip(*found, strict=True)
+    return torch.cat(predictions), torch.cat(losses)
+
+
+def _predict_batch(model: nn.Module, images: Tensor, labels: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+    with autocast(images.device, precision):
+        logits = model(images.permute(0, 3, 1, 2))
+    return logits.argmax(dim=1), functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 @dataclass(frozen=True)
@@ -49,11 +79,16 @@ class Predictions:
 
 
 def predict_all(
-    model: nn.Module, problem: Problem, precision: str, poll: Callable[[], None] = lambda: None
+    model: nn.Module,
+    problem: Problem,
+    precision: str,
+    poll: Callable[[], None] = lambda: None,
+    batch: BatchSize | None = None,
 ) -> Predictions:
-    """Predict the whole train and test set, in evaluation mode."""
-    train = predict(model, problem.train_inputs, problem.train_labels, precision, poll)
-    test = predict(model, problem.test_inputs, problem.test_labels, precision, poll)
+    """Predict the whole train and test set, in evaluation mode; `poll` and `batch` as `predict` has them."""
+    batch = batch or BatchSize(problem.train_labels.device)
+    train = predict(model, problem.train_inputs, problem.train_labels, precision, poll, batch)
+    test = predict(model, problem.test_inputs, problem.test_labels, precision, poll, batch)
     return Predictions(*train, *test)
 
 

@@ -1,4 +1,4 @@
-"""A whole training run: epochs of steps, an evaluation after each, and checkpoints, which continue a stopped run."""
+"""A whole training run: epochs of steps, evaluations between them, and checkpoints, which continue a stopped run."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from rethinking.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from rethinking.training.evaluation import predict_all, scores
+from rethinking.training.evaluation import BatchSize, predict_all, scores
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import Recipe
 from rethinking.training.step import TrainingStep
@@ -19,6 +19,8 @@ from rethinking.training.step import TrainingStep
 FITTED_ACCURACY = 0.999
 # `stop_when_fitted` waits for this train loss too: the accuracy is reached long before the loss is small.
 FITTED_LOSS = 0.01
+# Every epoch is evaluated from the first whose mean mini-batch loss is below this, so that none misses the fit.
+NEARLY_FITTED_LOSS = 0.1
 # Epochs may take milliseconds. Checkpoints are then written less often, to take at most this share of the run's time.
 CHECKPOINT_SHARE = 0.1
 # Mini-batch losses are averaged over windows of so many steps (the resolution of figure 1a), or of an epoch if shorter.
@@ -31,7 +33,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The curves of a run, a row for each epoch and the mean loss of each window of steps, and whether it diverged."""
+    """The curves of a run, a row for each evaluated epoch and the mean loss of each window of steps; if it diverged."""
 
     rows: list[dict[str, Any]]
     windows: list[dict[str, Any]]
@@ -47,14 +49,16 @@ def train(
     stop_requested: Callable[[], bool] = lambda: False,
     on_step: Callable[[int], None] = lambda steps: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+    cuda_graph: bool = True,
 ) -> Outcome:
     """Train `model` in place. It goes on from `checkpoint` if that exists; every so many epochs it is written.
 
-    `on_step` gets the number of steps taken so far, `on_epoch` the epoch's row. A loss that is not finite ends the run
-    as diverged. Raises Stopped, after saving, when `stop_requested` turns true.
+    `on_step` gets the number of steps taken so far, `on_epoch` the row of each evaluated epoch. A loss that is not
+    finite ends the run as diverged. Raises Stopped, after saving, when `stop_requested` turns true.
     """
     model.train()
-    step = TrainingStep(model, problem, recipe)
+    step = TrainingStep(model, problem, recipe, cuda_graph)
+    batch = BatchSize(step.device)
     progress = (load_checkpoint(checkpoint, step) if checkpoint else None) or Progress()
     saving = Saving(checkpoint, checkpoint_every)
     for row in progress.rows:
@@ -73,26 +77,39 @@ def train(
             step.run(progress.step)
             progress.step += 1
             on_step((progress.epoch - 1) * step.steps_per_epoch + progress.step)
-        row, losses = evaluate_epoch(step, progress.epoch, stop_if_requested)
-        progress = Progress(progress.epoch + 1, 0, [*progress.rows, row], [*progress.step_losses, *losses])
-        on_epoch(row)
-        if saving.is_due(row["epoch"]) or is_over(progress, recipe):
+        epoch, losses, rows = progress.epoch, step.losses.tolist(), progress.rows
+        minibatch_loss = math.fsum(losses) / len(losses)
+        if is_evaluated(epoch, minibatch_loss, rows, recipe):
+            rows = [*rows, evaluate_epoch(step, epoch, minibatch_loss, batch, stop_if_requested)]
+            on_epoch(rows[-1])
+        progress = Progress(epoch + 1, 0, rows, [*progress.step_losses, *losses])
+        if saving.is_due(epoch) or is_over(progress, recipe):
             saving.save(step, progress)
     return Outcome(progress.rows, loss_windows(progress.step_losses, step.steps_per_epoch), diverged(progress))
 
 
-def evaluate_epoch(step: TrainingStep, epoch: int, poll: Callable[[], None]) -> tuple[dict[str, Any], list[float]]:
-    """The row of an epoch whose steps are all taken, and their mini-batch losses; `poll` may raise meanwhile."""
-    losses = step.losses.tolist()
-    predictions = predict_all(step.model, step.problem, step.recipe.precision, poll)
-    row = {
+def is_evaluated(epoch: int, minibatch_loss: float, rows: list[dict[str, Any]], recipe: Recipe) -> bool:
+    """Whether an epoch gets a row: every so many do, the last, those from close to the fit on, and one that diverged.
+
+    `minibatch_loss` is the mean over its steps; `rows` are those before it.
+    """
+    near = any(loss < NEARLY_FITTED_LOSS for loss in [minibatch_loss, *(row["minibatch_loss"] for row in rows)])
+    due = epoch % recipe.evaluate_every == 0 or is_last(epoch, rows, recipe)
+    return due or near or not math.isfinite(minibatch_loss)
+
+
+def evaluate_epoch(
+    step: TrainingStep, epoch: int, minibatch_loss: float, batch: BatchSize, poll: Callable[[], None]
+) -> dict[str, Any]:
+    """The row of an epoch whose steps are all taken; `poll` may raise meanwhile."""
+    predictions = predict_all(step.model, step.problem, step.recipe.precision, poll, batch)
+    return {
         "epoch": epoch,
         "step": epoch * step.steps_per_epoch,
         "lr": step.recipe.lr_at(epoch),
-        "minibatch_loss": math.fsum(losses) / len(losses),
+        "minibatch_loss": minibatch_loss,
         **scores(step.problem, predictions),
     }
-    return row, losses
 
 
 class Saving:
@@ -115,12 +132,17 @@ class Saving:
 
 def is_over(progress: Progress, recipe: Recipe) -> bool:
     """Whether all epochs are done, a loss is not finite, or the run fitted `stop_when_fitted` epochs ago."""
-    if progress.epoch > recipe.epochs or diverged(progress):
+    return is_last(progress.epoch - 1, progress.rows, recipe) or diverged(progress)
+
+
+def is_last(epoch: int, rows: list[dict[str, Any]], recipe: Recipe) -> bool:
+    """Whether a run that does not diverge ends with that epoch, of which `rows` may not have one yet."""
+    if epoch >= recipe.epochs:
         return True
     if recipe.stop_when_fitted is None:
         return False
-    fitted = [r["train_accuracy"] >= FITTED_ACCURACY and r["train_loss"] <= FITTED_LOSS for r in progress.rows]
-    return any(fitted[: max(0, len(fitted) - recipe.stop_when_fitted)])
+    fits = [r["epoch"] for r in rows if r["train_accuracy"] >= FITTED_ACCURACY and r["train_loss"] <= FITTED_LOSS]
+    return any(epoch - fit >= recipe.stop_when_fitted for fit in fits)
 
 
 def diverged(progress: Progress) -> bool:

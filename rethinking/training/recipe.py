@@ -11,7 +11,8 @@ class Recipe:
     """SGD with momentum and a learning rate that falls by `lr_decay` after every epoch, or after each milestone.
 
     Where `schedule_epochs` differs from `epochs`, the fall over so many is squeezed or stretched into those that are
-    trained. `stop_when_fitted` ends a run so many epochs after it fitted its training set; None trains all epochs.
+    trained. An evaluation follows every `evaluate_every` epochs, the last one, and all that are close to the fit.
+    `stop_when_fitted` ends a run so many epochs after it fitted its training set; None trains all epochs.
     """
 
     epochs: int
@@ -23,6 +24,7 @@ class Recipe:
     weight_decay: float
     precision: str
     seed: int
+    evaluate_every: int = 1
     stop_when_fitted: int | None = None
     schedule_epochs: int | None = None
 
@@ -47,6 +49,7 @@ def recipe_of(parameters: Parameters, arch: str) -> Recipe:
         weight_decay=own.weight_decay if regularizers.weight_decay else 0.0,
         precision=train.precision,
         seed=train.seed,
+        evaluate_every=train.evaluate_every,
         stop_when_fitted=train.stop_when_fitted,
         schedule_epochs=epochs,
     )

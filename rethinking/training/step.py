@@ -22,9 +22,12 @@ GRAPH_WARM_UP_STEPS = 3
 
 
 class TrainingStep:
-    """SGD with momentum on a model; `begin_epoch` sets up an epoch, `run` takes one of its steps."""
+    """SGD with momentum on a model; `begin_epoch` sets up an epoch, `run` takes one of its steps.
 
-    def __init__(self, model: nn.Module, problem: Problem, recipe: Recipe):
+    `cuda_graph`: on CUDA, replay a step as one graph. `refusal` says why a device took none.
+    """
+
+    def __init__(self, model: nn.Module, problem: Problem, recipe: Recipe, cuda_graph: bool = True):
         self.model = model
         self.problem = problem
         self.recipe = recipe
@@ -42,7 +45,8 @@ class TrainingStep:
         self.steps = torch.arange(self.steps_per_epoch, device=device)
         self.losses = torch.zeros(self.steps_per_epoch, device=device)
         self.generator = torch.Generator(device)
-        self.captures = device.type == "cuda"
+        self.captures = cuda_graph and device.type == "cuda"
+        self.refusal: str | None = None
         self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def begin_epoch(self, epoch: int, position: int = 0) -> None:
@@ -112,19 +116,18 @@ class TrainingStep:
         """
         if size not in self.graphs:
             saved = {name: tensor.clone() for name, tensor in self.tensors()}
-            generators = [self.generator, torch.cuda.default_generators[torch.cuda.current_device()]]
+            generators = [self.generator, self._default_generator()]
             states = [generator.get_state() for generator in generators]
-            stream = torch.cuda.current_stream()
+            stream = torch.cuda.current_stream() if self.device.type == "cuda" else None
             try:
                 self.graphs[size] = self._capture(size)
             except RuntimeError as error:
-                self.captures = False
-                self.graphs.clear()
-                print(f"warning: {self._refusal(error)}", file=sys.stderr, flush=True)
-                # A broken capture may leave its stream current and the generators waiting for its end.
-                torch.cuda.set_stream(stream)
-                for generator in generators:
-                    generator.graphsafe_set_state(torch.Generator(self.device).graphsafe_get_state())
+                self._refuse(error)
+                if stream is not None:
+                    # A broken capture may leave its stream current and the generators waiting for its end.
+                    torch.cuda.set_stream(stream)
+                    for generator in generators:
+                        generator.graphsafe_set_state(torch.Generator(self.device).graphsafe_get_state())
             for name, tensor in self.tensors():
                 tensor.copy_(saved[name])
             for generator, state in zip(generators, states, strict=True):
@@ -149,12 +152,17 @@ class TrainingStep:
             self._step(size)
         return graph
 
-    @staticmethod
-    def _refusal(error: RuntimeError) -> str:
+    def _refuse(self, error: RuntimeError) -> None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return (
-            f"the training step cannot be captured as a CUDA graph ({reason}); it runs eagerly, with the same results"
-        )
+        self.captures = False
+        self.graphs.clear()
+        self.refusal = f"the training step cannot be captured as a CUDA graph ({reason})"
+        print(f"warning: {self.refusal}; it runs eagerly, with the same results", file=sys.stderr, flush=True)
+
+    def _default_generator(self) -> torch.Generator:
+        """The generator that dropout draws from."""
+        on_cuda = self.device.type == "cuda"
+        return torch.cuda.default_generators[torch.cuda.current_device()] if on_cuda else torch.default_generator
 
 
 def match_layout(gradient: Tensor, parameter: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ from tests.pipeline_helpers import (
 PARAMS = ["params.yaml", "demo/params.yaml"]
 THEORY = ["theory/digits.yaml", "theory/mnist.yaml", "theory/cifar10.yaml"]
 # Parameters of the train section that decide which runs there are, or how one is followed; not what comes out of it.
-NOT_RESULTS = {"archs", "checkpoint_every", "live", "mirror"}
+NOT_RESULTS = {"archs", "checkpoint_every", "cuda_graph", "live", "mirror"}
 
 MLP = "mlp_1x512"
 TRAININGS = ["train@alexnet", f"train@{MLP}"]
@@ -262,7 +262,8 @@ def test_the_sections_of_a_parameter_file_hold_no_parameter_that_no_stage_reads(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("checkpoint_every", 7), ("live", False), ("mirror", "tensorboard"), ("archs", [MLP])]
+    ("key", "value"),
+    [("checkpoint_every", 7), ("cuda_graph", "off"), ("live", False), ("mirror", "tensorboard"), ("archs", [MLP])],
 )
 def test_a_parameter_that_dvc_does_not_track_is_no_part_of_what_identifies_a_run(key: str, value: Any) -> None:
     assert key in NOT_RESULTS
@@ -280,6 +281,7 @@ OTHER_VALUES = {
     "momentum": 0.5,
     "precision": "bf16",
     "deterministic": False,
+    "evaluate_every": 2,
     "stop_when_fitted": 2,
 }
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import Recipe
+from rethinking.training.step import TrainingStep
 
 RECIPE = Recipe(
     epochs=4,
@@ -56,6 +57,19 @@ def conv_net(classes=4, dropout=0.3, seed=1):
 def perceptron(side=8, classes=4, width=256, seed=1):
     torch.manual_seed(seed)
     return nn.Sequential(nn.Flatten(), nn.Linear(side * side * 3, width), nn.ReLU(), nn.Linear(width, classes))
+
+
+class RefusingStep(TrainingStep):
+    """A step on a device that is asked for a graph and refuses, in the middle of what moves the run's state."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.captures = True
+
+    def _capture(self, size):
+        self.position.zero_()
+        self._step(size)
+        raise RuntimeError("no graphs here\nas this device has none")
 
 
 def jitter(images, generator):

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from rethinking.training.evaluation import per_class_accuracy, predict, predict_all, scores
+from rethinking.training.evaluation import BATCH, per_class_accuracy, predict, predict_all, scores
 from rethinking.training.loop import train
 from tests.training.problems import conv_net, random_problem, recipe
 
@@ -18,6 +19,54 @@ def test_predictions_do_not_depend_on_the_rest_of_the_batch_nor_on_dropout():
     ]
     assert together[:10].tolist() == [prediction.item() for prediction, _ in alone]
     torch.testing.assert_close(losses[:10], torch.cat([loss for _, loss in alone]))
+
+
+class Limited(nn.Module):
+    """A network on a device that has no memory for more than so many images in a pass; `taken` are those that fit."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.network, self.most, self.taken = conv_net(), most, []
+
+    def forward(self, images):
+        if not self.training:
+            if len(images) > self.most:
+                raise torch.OutOfMemoryError("no memory")
+            self.taken.append(len(images))
+        return self.network(images)
+
+
+@pytest.mark.parametrize("most", [40, 1])
+def test_where_memory_is_short_smaller_batches_give_the_same_predictions(most, capsys, monkeypatch):
+    monkeypatch.setitem(BATCH, "cpu", 64)
+    model, problem = Limited(10**6), random_problem()
+    expected = predict_all(model, problem, "float32")
+    assert capsys.readouterr().err == ""
+    model.most, model.taken = most, []
+    found = predict_all(model, problem, "float32")
+    size = {40: 32, 1: 1}[most]
+    assert sum(model.taken) == 72 + 30
+    assert max(model.taken) == size
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning == (f"warning: no memory on the device to evaluate 64 images at a time; from now on {size} are")
+    assert torch.equal(found.train, expected.train)
+    assert torch.equal(found.test, expected.test)
+    torch.testing.assert_close(found.train_losses, expected.train_losses)
+    torch.testing.assert_close(found.test_losses, expected.test_losses)
+    assert model.training
+
+
+def test_a_run_keeps_the_batch_that_its_memory_allowed(capsys):
+    model, problem = Limited(20), random_problem(size=300)
+    outcome = train(model, problem, recipe())
+    assert len(outcome.rows) == 4
+    assert capsys.readouterr().err.count("warning") == 1
+    assert max(model.taken) == 15  # 250, halved four times
+
+
+def test_an_image_that_does_not_fit_alone_is_an_error():
+    with pytest.raises(torch.OutOfMemoryError):
+        predict_all(Limited(0), random_problem(), "float32")
 
 
 def test_evaluation_changes_nothing_in_the_model():

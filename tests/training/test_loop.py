@@ -14,7 +14,7 @@ from rethinking.training.checkpoint import load_checkpoint
 from rethinking.training.loop import Outcome, Stopped, first_step_below, loss_windows, summarise, train
 from rethinking.training.step import TrainingStep, match_layout
 from tests.stage_processes import ROOT
-from tests.training.problems import conv_net, jitter, perceptron, random_problem, recipe
+from tests.training.problems import RefusingStep, conv_net, jitter, perceptron, random_problem, recipe
 
 
 def weights(model):
@@ -137,10 +137,11 @@ def test_every_epoch_and_seed_has_augmentation_draws_of_its_own():
     assert not torch.equal(draws(0, 1), draws(1, 1))
 
 
+@pytest.mark.parametrize("evaluate_every", [1, 3])
 @pytest.mark.parametrize("attempt", range(5))
-def test_a_run_stopped_anywhere_continues_to_the_same_bits(tmp_path, attempt):
-    whole_model = conv_net()
-    whole = train(whole_model, augmented_problem(), recipe())
+def test_a_run_stopped_anywhere_continues_to_the_same_bits(tmp_path, attempt, evaluate_every):
+    whole_model, settings = conv_net(), recipe(evaluate_every=evaluate_every)
+    whole = train(whole_model, augmented_problem(), settings)
     chance = random.Random(attempt)
     checkpoint = tmp_path / "run.safetensors"
     interruptions = 0
@@ -155,7 +156,7 @@ def test_a_run_stopped_anywhere_continues_to_the_same_bits(tmp_path, attempt):
         model = conv_net()
         torch.manual_seed(chance.randrange(1000))
         try:
-            outcome = train(model, augmented_problem(), recipe(), checkpoint, stop_requested=stop_requested)
+            outcome = train(model, augmented_problem(), settings, checkpoint, stop_requested=stop_requested)
             break
         except Stopped:
             interruptions += 1
@@ -187,12 +188,52 @@ def test_a_damaged_checkpoint_starts_the_run_over(tmp_path, damage, capsys):
     assert train(conv_net(), random_problem(), recipe(), checkpoint) == whole
 
 
-def test_a_run_that_diverges_ends_at_once_and_says_so():
-    outcome = train(perceptron(), random_problem(), recipe(lr=1e12, epochs=9))
+@pytest.mark.parametrize("evaluate_every", [1, 9])
+def test_a_run_that_diverges_ends_at_once_and_says_so(evaluate_every):
+    outcome = train(perceptron(), random_problem(), recipe(lr=1e12, epochs=9, evaluate_every=evaluate_every))
     metrics = summarise(outcome)
     assert metrics["diverged"]
     assert not metrics["fitted"]
     assert metrics["epochs"] < 9
+
+
+def test_a_device_that_refuses_the_graph_trains_to_the_same_bits(capsys):
+    found = []
+    for kind in (TrainingStep, RefusingStep):
+        model = conv_net()
+        step = kind(model.train(), augmented_problem(), recipe())
+        for epoch in (1, 2):
+            step.begin_epoch(epoch)
+            for position in range(step.steps_per_epoch):
+                step.run(position)
+        found.append((step.losses.tolist(), weights(model)))
+    said = (
+        "the training step cannot be captured as a CUDA graph (no graphs here); it runs eagerly, with the same results"
+    )
+    assert capsys.readouterr().err == f"warning: {said}\n"
+    assert found[0][0] == found[1][0]
+    assert_same_weights(found[0][1], found[1][1])
+
+
+def test_fewer_evaluations_leave_out_rows_far_from_the_fit_and_change_nothing_else():
+    settings = recipe(epochs=40, lr=0.005, lr_decay=1.0)
+    models, outcomes = [], []
+    for evaluate_every in (1, 7, 100):
+        models.append(perceptron())
+        outcomes.append(train(models[-1], random_problem(), replace(settings, evaluate_every=evaluate_every)))
+        assert_same_weights(weights(models[0]), weights(models[-1]))
+        assert outcomes[-1].windows == outcomes[0].windows
+    near = [row["minibatch_loss"] < 0.1 for row in outcomes[0].rows].index(True) + 1
+    assert 8 < near < 40
+    for evaluate_every, outcome in zip((7, 100), outcomes[1:], strict=True):
+        assert outcome.rows == [r for r in outcomes[0].rows if r["epoch"] % evaluate_every == 0 or r["epoch"] >= near]
+
+
+def test_the_last_epoch_is_evaluated_and_then_recorded_as_the_end():
+    outcome = train(conv_net(), random_problem(), recipe(epochs=5, evaluate_every=3))
+    assert [row["epoch"] for row in outcome.rows] == [3, 5]
+    assert summarise(outcome)["epochs"] == 5
+    assert sum(window["step"] == 25 for window in outcome.windows) == 1
 
 
 def test_a_run_may_end_some_epochs_after_it_fits():
@@ -204,6 +245,22 @@ def test_a_run_may_end_some_epochs_after_it_fits():
     later = train(perceptron(), random_problem(), recipe(epochs=60, lr_decay=1.0, stop_when_fitted=30))
     assert fits.index(True) < 29
     assert later.rows == whole.rows[: fits.index(True) + 31]
+
+
+def test_epochs_after_the_fit_are_counted_whether_they_are_evaluated_or_not():
+    """Where a third of the images is blanked, mini-batches keep a high loss although the images themselves fit."""
+
+    def blank(images, generator):
+        return images * (torch.rand(len(images), 1, 1, 1, generator=generator) > 0.3)
+
+    problem = replace(random_problem(), train_images=random_problem().train_inputs, augment=blank)
+    settings = recipe(epochs=60, lr_decay=1.0, weight_decay=0.0, evaluate_every=5, stop_when_fitted=7)
+    outcome = train(perceptron(), problem, settings)
+    assert all(row["minibatch_loss"] > 0.1 for row in outcome.rows)
+    fits = [row["epoch"] for row in outcome.rows if row["train_accuracy"] >= 0.999 and row["train_loss"] <= 0.01]
+    first = fits[0]
+    assert first % 5 == 0
+    assert [row["epoch"] for row in outcome.rows] == [*range(5, first, 5), first, first + 5, first + 7]
 
 
 def test_bf16_trains_float32_weights():
