@@ -20,7 +20,7 @@ FITTED_ACCURACY = 0.999
 # `stop_when_fitted` waits for this train loss too: the accuracy is reached long before the loss is small.
 FITTED_LOSS = 0.01
 # Every epoch is evaluated from the first whose mean mini-batch loss is below this, so that none misses the fit.
-NEARLY_FITTED_LOSS = 0.1
+NEARLY_FITTED_LOSS = 0.2
 # Epochs may take milliseconds. Checkpoints are then written less often, to take at most this share of the run's time.
 CHECKPOINT_SHARE = 0.1
 # Mini-batch losses are averaged over windows of so many steps (the resolution of figure 1a), or of an epoch if shorter.

@@ -223,7 +223,7 @@ def test_fewer_evaluations_leave_out_rows_far_from_the_fit_and_change_nothing_el
         outcomes.append(train(models[-1], random_problem(), replace(settings, evaluate_every=evaluate_every)))
         assert_same_weights(weights(models[0]), weights(models[-1]))
         assert outcomes[-1].windows == outcomes[0].windows
-    near = [row["minibatch_loss"] < 0.1 for row in outcomes[0].rows].index(True) + 1
+    near = [row["minibatch_loss"] < 0.2 for row in outcomes[0].rows].index(True) + 1
     assert 8 < near < 40
     for evaluate_every, outcome in zip((7, 100), outcomes[1:], strict=True):
         assert outcome.rows == [r for r in outcomes[0].rows if r["epoch"] % evaluate_every == 0 or r["epoch"] >= near]
@@ -256,7 +256,7 @@ def test_epochs_after_the_fit_are_counted_whether_they_are_evaluated_or_not():
     problem = replace(random_problem(), train_images=random_problem().train_inputs, augment=blank)
     settings = recipe(epochs=60, lr_decay=1.0, weight_decay=0.0, evaluate_every=5, stop_when_fitted=7)
     outcome = train(perceptron(), problem, settings)
-    assert all(row["minibatch_loss"] > 0.1 for row in outcome.rows)
+    assert all(row["minibatch_loss"] > 0.2 for row in outcome.rows)
     fits = [row["epoch"] for row in outcome.rows if row["train_accuracy"] >= 0.999 and row["train_loss"] <= 0.01]
     first = fits[0]
     assert first % 5 == 0
