@@ -110,6 +110,8 @@ def end_panel(axes: Axes, runs: Sequence[Run]) -> None:
     """Explain the marks of the runs that a panel shows, or say that it has none to show."""
     explain_marks(axes, runs)
     if not runs:
+        axes.tick_params(left=False, labelleft=False)
+        axes.grid(visible=False)
         axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
 
 
