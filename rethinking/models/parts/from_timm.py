@@ -17,9 +17,9 @@ from rethinking.models.parts.network import ImageShape
 def adapted(name: str, image_shape: ImageShape, classes: int, dropout: float, **options: Any) -> nn.Module:
     """Build timm's model of that name, perhaps with a tag, for images (C, H, W); `options` are timm's own.
 
-    A model that takes an image size gets it, and patches of an eighth of the image where its own are larger; vision
-    transformers always get those. Whether the model can be trained on such images is the validate stage's to find out.
-    Raises UsageError for a name timm lacks.
+    A model that takes an image size gets it, and where its patches are more than an eighth of the image, smaller ones;
+    vision transformers get patches of an eighth at any size. Not every model can be trained on every size: the validate
+    stage tries it. Raises UsageError for a name timm lacks.
     """
     if not timm.is_model(name):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:5]
@@ -27,14 +27,17 @@ def adapted(name: str, image_shape: ImageShape, classes: int, dropout: float, **
     channels, height, width = image_shape
     options = {"in_chans": channels, "num_classes": classes, "drop_rate": dropout, **options}
     sized = {"img_size": (height, width), **options}
-    patched = {"patch_size": max(height // 8, 1), **sized}
+    transformer, patch = name.startswith(("vit_", "deit", "beit")), max(height // 8, 1)
+    if not transformer:  # most others take only patches that divide the image
+        patch = next(side for side in range(patch, 0, -1) if height % side == 0)
+    patched = {"patch_size": patch, **sized}
     try:
         own: nn.Module | None = _on_meta(name, sized)
     except TypeError:  # it takes no image size
         return timm.create_model(name, **options)
     except Exception:
         own = None
-    if own is None or name.startswith(("vit_", "deit", "beit")) or _patch(own) > patched["patch_size"]:
+    if own is None or transformer or _patch(own) > patch:
         try:
             _on_meta(name, patched)
             sized = patched

@@ -63,7 +63,10 @@ def _step_error(build: Builder, image_shape: ImageShape, classes: int, dropout: 
 def _reason(error: Exception) -> str:
     """The first line of an error, or the line of code that it failed at where it has no words."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else f"{type(error).__name__} at {traceback.extract_tb(error.__traceback__)[-1].line}"
+    if lines:
+        return lines[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {[frame.line for frame in frames if '/torch/' not in frame.filename][-1]}"
 
 
 def channels_last(model: nn.Module) -> nn.Module:

@@ -89,7 +89,7 @@ def _files_below(folder: Path, *above: Path) -> Iterator[Path]:
     """The files below a folder, sorted, through links too; `above` are the real folders on the way to it."""
     real = folder.resolve()
     if real in above:
-        raise DataError(f"dataset.source: '{folder}' is a link to a folder that it lies in; delete the link")
+        raise DataError(f"dataset.source: '{folder}' is a link to a folder that holds it; delete the link")
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             yield from _files_below(path, *above, real)

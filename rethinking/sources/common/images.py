@@ -1,7 +1,6 @@
 """Image files laid out as `train/<class>/<image>` and `test/<class>/<image>`, from a folder or an archive."""
 
 import io
-import struct
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -145,7 +144,9 @@ def _decode(name: str, content: bytes) -> np.ndarray:
             pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))
     except UnidentifiedImageError:
         raise DataError(f"dataset.source: '{name}' is not a readable image (of no known format)") from None
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, KeyError, TypeError, struct.error) as error:
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # of whatever kind a decoder raises
         raise DataError(f"dataset.source: '{name}' is not a readable image ({error})") from None
     return pixels.reshape(*pixels.shape[:2], -1)
 
