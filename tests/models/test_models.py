@@ -151,7 +151,7 @@ def test_a_network_of_timm_that_cannot_be_trained_on_the_size_is_refused_with_th
 
 def test_patches_and_other_options_of_timm_can_be_chosen():
     def patches(**options):
-        return adapted("mixer_s16_224", (3, 32, 32), 10, 0.0, **options).stem.num_patches
+        return adapted("eva02_tiny_patch14_224", (3, 32, 32), 10, 0.0, **options).patch_embed.num_patches
 
     assert (patches(), patches(patch_size=2), patches(patch_size=16)) == (64, 256, 4)
 

@@ -102,7 +102,7 @@ def test_links_to_classes_splits_and_images_are_followed(tmp_path):
     ("link", "target", "problem"),
     [
         ("train/fox", "../../gone", "is a broken link"),
-        ("test/cat/again", "..", "is a link to a folder that it lies in"),
+        ("test/cat/again", "..", "is a link to a folder that holds it"),
     ],
 )
 def test_a_link_to_nowhere_or_in_a_circle_is_named(tmp_path, link, target, problem):

@@ -17,9 +17,9 @@ from rethinking.models.parts.network import ImageShape
 def adapted(name: str, image_shape: ImageShape, classes: int, dropout: float, **options: Any) -> nn.Module:
     """Build timm's model of that name, perhaps with a tag, for images (C, H, W); `options` are timm's own.
 
-    A model that takes an image size gets it, and where its patches are more than an eighth of the image, smaller ones;
-    vision transformers get patches of an eighth at any size. Not every model can be trained on every size: the validate
-    stage tries it. Raises UsageError for a name timm lacks.
+    A model that takes an image size gets it, and smaller patches, if timm lets it, where its own are more than an
+    eighth of the image; vision transformers get patches of an eighth at any size. Not every model can be trained on
+    every size: the validate stage tries it. Raises UsageError for a name timm lacks.
     """
     if not timm.is_model(name):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:5]
