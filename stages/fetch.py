@@ -12,10 +12,12 @@ from rethinking.sources.common.archives import fingerprint
 def main() -> None:
     """Read dataset.name from dataset.source and write the raw set."""
     arguments = path_parser(__doc__, "params", "out").parse_args()
-    dataset = config.load(*arguments.params).dataset
+    parameters = config.load(*arguments.params)
+    dataset = parameters.dataset
 
     source = registry.load("sources", dataset.name, "dataset.name")
     whole = source.read(dataset.source, downloads_folder())
+    parameters.require_large_enough(min(whole.train_images.shape[1:3]))
     raw = whole.subset(dataset.train_size, dataset.test_size, dataset.seed)
 
     arrays = {name: getattr(raw, name) for name in ("train_images", "train_labels", "test_images", "test_labels")}
@@ -30,6 +32,8 @@ def main() -> None:
     }
     with new_folder(arguments.out) as folder:
         save_arrays(folder, arrays, meta)
+    if raw.passed_over:
+        print("passed over:", ", ".join(f"{count} x {name}" for name, count in sorted(raw.passed_over.items())))
     print(f"{raw.name}: {len(raw.train_labels)} train and {len(raw.test_labels)} test images, {raw.source_kind}")
 
 

@@ -249,7 +249,7 @@ def modules_by_name(stage: ResolvedStage, params: dict[str, Any]) -> list[str]:
     """
     arch, grid_name = stage.option("--arch"), stage.option("--name")
     names = {
-        "models": lambda: [arch] if arch else params["train"]["archs"],
+        "models": lambda: [arch] if arch else params.get("train", {}).get("archs", []),
         "sources": lambda: [params["dataset"]["name"]],
         "corruptions": lambda: [grid_name.partition("-")[0] if grid_name else params["corrupt"]["kind"]],
     }

@@ -39,6 +39,14 @@ OVERLAID = (
 )
 OVERLAID_NAMES = ", ".join(OVERLAID)
 
+# Of the data sets whose images are known before they are fetched: training images, pixels a side and channels.
+OFFICIAL = {
+    "cifar10": (50_000, 32, 3),
+    "cifar100": (50_000, 32, 3),
+    "mnist": (60_000, 28, 1),
+    "digits": (1_497, 32, 3),
+}
+
 _Kind = TypeVar("_Kind")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -234,6 +242,29 @@ class Parameters(Section):
         """Pixels a side that the architecture sees."""
         return self.recipe(arch).input_size or self.dataset.input_size
 
+    def smallest_batch(self, images: int | None = None) -> int:
+        """The size of the smallest batch of an epoch over so many images.
+
+        Without their number it is as far as the parameters tell: they do of a subset and of an official data set.
+        """
+        official = OFFICIAL.get(self.dataset.name) if self.dataset.source == "official" else None
+        images = images or self.dataset.train_size or (official[0] if official else 0)
+        return images % self.train.batch_size or self.train.batch_size
+
+    def channels(self) -> int:
+        """The channels of an image: 3 where they are not known before the data set is read."""
+        return OFFICIAL.get(self.dataset.name, (0, 0, 3))[2]
+
+    def require_large_enough(self, side: int) -> None:
+        """Raise UsageError where a run crops images, of so many pixels a side, to more than they have."""
+        sizes = {f"archs.{run.arch}.input_size": self.input_size(run.arch) for run in self.planned_runs()}
+        for key, size in {"dataset.input_size": self.dataset.input_size if sizes else 0, **sizes}.items():
+            if size > side:
+                raise UsageError(
+                    f"{key}: found {size}, but the images of {self.dataset.name} are only {side} pixels wide; set at "
+                    f"most {side}"
+                )
+
     def corruption(self, name: str | None = None) -> Corrupt:
         """The corrupt section, or the same with the kind and level of a grid name such as `labels-0.5`."""
         if name is None:
@@ -357,7 +388,9 @@ def _require_made(paper: Paper) -> None:
 
 
 def _require_input_sizes(parameters: Parameters) -> None:
-    """Raise UsageError where a pixel corruption makes images smaller than a network's input."""
+    """Raise UsageError where images, or what a pixel corruption leaves of them, are smaller than a network's input."""
+    if parameters.dataset.name in OFFICIAL:
+        parameters.require_large_enough(OFFICIAL[parameters.dataset.name][1])
     size = parameters.dataset.input_size
     for run in parameters.planned_runs():
         kind = parameters.corruption(run.corruption).kind

@@ -26,6 +26,9 @@ def names(package: str) -> list[str]:
 
 def require(package: str, name: str, key: str) -> None:
     """Raise UsageError, in the name of the parameter `key`, where the package has no entry `name`."""
+    if "." in Path(name).name.strip("."):
+        file = f"rethinking/{package}/{name.replace('.', '_')}.py"
+        raise UsageError(f"{key}: found '{name}', but a dot ends a name for Python and for DVC; call its file {file}")
     known = names(package)
     if name not in known:
         raise UsageError(

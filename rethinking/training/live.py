@@ -1,13 +1,12 @@
 """Curves to watch while a run trains: a progress bar, DVCLive's files, and a mirror if one is set."""
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from rethinking.core.errors import UsageError
+from rethinking.core.mirrors import require_mirror
 
 
 class Follower(Protocol):
@@ -67,7 +66,9 @@ class WeightsAndBiases:
     """A mirror on Weights & Biases."""
 
     def __init__(self, name: str, parameters: dict[str, Any]):
-        self.run = _needed("wandb").init(project="rethinking-generalization", name=name, config=parameters)
+        import wandb
+
+        self.run = wandb.init(project="rethinking-generalization", name=name, config=parameters)
 
     def log(self, row: dict[str, Any]) -> None:
         self.run.log(row, step=row["epoch"])
@@ -80,7 +81,6 @@ class TensorBoard:
     """A mirror as TensorBoard event files in `live/<run>/tensorboard`."""
 
     def __init__(self, folder: Path):
-        _needed("tensorboard")
         from torch.utils.tensorboard import SummaryWriter
 
         self.writer = SummaryWriter(folder / "tensorboard")
@@ -95,19 +95,11 @@ class TensorBoard:
 
 
 def followers(live: bool, mirror: str, name: str, folder: Path, parameters: dict[str, Any]) -> list[Follower]:
-    """The followers that `train.live` and `train.mirror` name. Raises UsageError where a mirror's package is absent."""
+    """The followers that `train.live` and `train.mirror` name. Raises UsageError where the mirror cannot be used."""
+    require_mirror(mirror)
     found: list[Follower] = [DvcLive(folder)] if live else []
     if mirror == "wandb":
         found.append(WeightsAndBiases(name, parameters))
     elif mirror == "tensorboard":
         found.append(TensorBoard(folder))
     return found
-
-
-def _needed(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise UsageError(
-            f"train.mirror: '{package}' is not installed; run `pip install -r requirements-{package}.txt` or set none"
-        ) from None

@@ -39,8 +39,11 @@ def network(parameters: Parameters, arch: str, data: ImageData) -> nn.Module:
     size = parameters.input_size(arch)
     shape = (data.train_images.shape[-1], size, size)
     module = registry.load("models", arch, "train.archs")
+    dropout, batch_size = parameters.regularizers.dropout, parameters.train.batch_size
+    if parameters.smallest_batch(len(data.train_labels)) == 1:
+        models.require_trainable(arch, module.build, shape, data.classes, dropout, batch_size, 1)
     seed = stream_seed(parameters.train.seed, Stream.INITIALISATION)
-    model = models.seeded(module.build, shape, data.classes, parameters.regularizers.dropout, seed)
+    model = models.seeded(module.build, shape, data.classes, dropout, seed)
     return models.channels_last(model)
 
 
@@ -51,7 +54,7 @@ def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch
         found = "x".join(str(side) for side in data.train_images.shape[1:3])
         raise UsageError(
             f"archs.{arch}: its input is {size} pixels, but {data.name} under {data.corruption['kind']} is {found}; "
-            f"set dataset.input_size to {size}"
+            f"set archs.{arch}.input_size to at most {min(data.train_images.shape[1:3])}"
         )
     labels = {
         name: torch.tensor(getattr(data, name), device=device)

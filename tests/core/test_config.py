@@ -2,8 +2,9 @@
 
 import pytest
 
-from rethinking.core import config
+from rethinking.core import config, registry
 from rethinking.core.errors import UsageError
+from rethinking.sources import digits
 from rethinking.theory.common import config as config_theory
 from tests.conftest import ROOT
 
@@ -188,6 +189,36 @@ def test_a_crop_smaller_than_a_networks_input_is_refused(write_parameters):
     assert message.startswith("dataset.input_size: found 28")
     assert config.load(write_parameters({**changes, "dataset.input_size": 32})).input_size("mlp_1x512") == 32
     assert config.load(write_parameters({**changes, "corrupt.kind": "labels"}))
+
+
+SIDES = {"cifar10": 32, "cifar100": 32, "digits": 32, "mnist": 28}
+
+
+@pytest.mark.parametrize("name", SIDES)
+@pytest.mark.parametrize("key", ["dataset.input_size", "archs.mlp_1x512.input_size"])
+def test_an_input_larger_than_the_images_is_refused_and_the_remedy_works(write_parameters, name, key):
+    changes, side = (
+        {"dataset.name": name, "corrupt.kind": "random_pixels", "dataset.input_size": SIDES[name]},
+        SIDES[name],
+    )
+    message = refusal(write_parameters({**changes, key: side + 1}))
+    assert (
+        message == f"{key}: found {side + 1}, but the images of {name} are only {side} pixels wide; set at most {side}"
+    )
+    assert config.load(write_parameters({**changes, key: side}))
+
+
+def test_what_is_known_of_an_official_data_set_is_true():
+    data = digits.read("official", None)
+    assert config.OFFICIAL["digits"] == (len(data.train_labels), *data.train_images.shape[2:])
+    assert set(config.OFFICIAL) == set(registry.names("sources")) - {"imagefolder"}
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18.a1_in1k", "my.net"])
+def test_a_name_with_a_dot_is_refused_with_a_name_that_works(write_parameters, name):
+    message = refusal(write_parameters({"train.archs": [name], "archs": {name: {"lr": 0.1}}}))
+    assert message.startswith(f"train.archs: found '{name}', but a dot ends a name")
+    assert message.endswith(f"call its file rethinking/models/{name.replace('.', '_')}.py")
 
 
 def test_exponents_without_quotes_are_numbers(write_parameters):

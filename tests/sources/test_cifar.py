@@ -155,3 +155,10 @@ def test_image_files_must_look_like_cifar10(tmp_path, classes, size, problem):
     images = image_files([f"class{n}" for n in range(classes)], per_class=1, shape=(size, size, 3))
     with pytest.raises(DataError, match=problem):
         cifar10.read(str(write_tar(tmp_path / "images.tar", images)), tmp_path)
+
+
+def test_a_stray_file_that_comes_before_the_images_of_cifar10_is_named(tmp_path):
+    images = image_files([f"class{n}" for n in range(10)], per_class=1, shape=(32, 32, 3))
+    path = write_tar(tmp_path / "images.tar", {"train/class0/0.xcf": b"x", **images})
+    with pytest.raises(DataError, match=r"'train/class0/0.xcf' is no train/<class>"):
+        cifar10.read(str(path), tmp_path)

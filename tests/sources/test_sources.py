@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
+from rethinking.core import config
 from rethinking.core.errors import DataError, UsageError
 from rethinking.sources import digits, mnist
 from tests.sources.archives import cut
@@ -84,6 +85,7 @@ def test_mnist_is_read_from_its_four_files(real_data):
     assert data.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert data.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
     assert round(data.train_images.mean(), 4) == 33.3184
+    assert config.OFFICIAL["mnist"] == (60_000, 28, 1)
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -72,6 +72,27 @@ def test_what_cannot_be_fetched_is_one_sentence(tmp_path, fetch_parameters, fail
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("key", ["dataset.input_size", "archs.mlp_1x512.input_size"])
+def test_images_smaller_than_a_networks_input_are_found_by_fetch(tmp_path, write_parameters, failure, run_stage, key):
+    source = write_folder(tmp_path / "small", image_files(shape=(24, 24, 3)))
+    dataset = {"dataset": {"name": "imagefolder", "source": str(source), "input_size": 24}}
+    code, message = failure("fetch", "--params", write_parameters({**dataset, key: 25}), "--out", "raw")
+    assert (code, message.endswith("are only 24 pixels wide; set at most 24")) == (2, True)
+    assert f"error: {key}: found 25" in message
+    assert not (tmp_path / "raw").exists()
+    assert run_stage("fetch", "--params", write_parameters(dataset), "--out", "raw").returncode == 0
+
+
+def test_fetch_prints_what_it_passed_over(tmp_path, fetch_parameters, run_stage):
+    parameters = fetch_parameters()
+    write_folder(tmp_path / "set", {"train/.ipynb_checkpoints/1.png": b"", "test/cat/.DS_Store": b""})
+    printed = run_stage("fetch", "--params", parameters, "--out", "raw").stdout.splitlines()
+    assert printed == [
+        "passed over: 1 x .DS_Store, 1 x .ipynb_checkpoints",
+        "imagefolder: 120 train and 120 test images, image files (png)",
+    ]
+
+
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, fetch_parameters, failure):
     code, message = failure("fetch", "--params", fetch_parameters(), "--out", "out/raw", max_file_bytes=2**18)
     assert code == 1

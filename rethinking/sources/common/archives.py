@@ -1,6 +1,7 @@
 """The files of a folder, a tar or a zip, read into memory one by one.
 
 An archive may come from a stranger: links, devices, absolute paths, paths with `..` and oversized members are refused.
+A folder is the user's own: its links are followed.
 """
 
 import hashlib
@@ -27,9 +28,9 @@ MAX_HEADER_BYTES = 2**20
 
 
 def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of every regular file below a folder, or in a tar or zip archive.
+    """Yield (name, bytes) of every file below a folder, or in a tar or zip archive.
 
-    Raises DataError for a missing, truncated, hostile or unknown file.
+    Raises DataError for a missing, truncated, hostile or unknown file, and for a link to nowhere or in a circle.
     """
     if not source.exists():
         raise DataError(
@@ -66,7 +67,7 @@ def fingerprint(source: Path) -> str:
 def _members(source: Path) -> Iterator[tuple]:
     """(name, size, function that reads the bytes) of every member; for a folder, None is in place of the function."""
     if source.is_dir():
-        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        for path in _files_below(source):
             yield path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
@@ -82,6 +83,20 @@ def _members(source: Path) -> Iterator[tuple]:
                     )
                 yield member.name, member.size, None if member.isdir() else lambda member=member: _read(archive, member)
             _check_end(archive)
+
+
+def _files_below(folder: Path, *above: Path) -> Iterator[Path]:
+    """The files below a folder, sorted, through links too; `above` are the real folders on the way to it."""
+    real = folder.resolve()
+    if real in above:
+        raise DataError(f"dataset.source: '{folder}' is a link to a folder that holds it; delete the link")
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files_below(path, *above, real)
+        elif path.is_file():
+            yield path
+        else:
+            raise DataError(f"dataset.source: '{path}' is a broken link or a device; delete it")
 
 
 class _Member(tarfile.TarInfo):

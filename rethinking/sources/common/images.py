@@ -7,11 +7,21 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from rethinking.core.errors import DataError
 from rethinking.sources.common.raw import RawData
 
-FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
+# Pillow's names of the formats that are read, by the ends of file names. Its others are left out: some hold no image of
+# 8 bits, and EPS is a program that Pillow would run.
+FORMATS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "jpeg"),
+    **dict.fromkeys((".tif", ".tiff"), "tiff"),
+    **dict.fromkeys((".ppm", ".pgm", ".pnm"), "ppm"),
+    **{f".{name}": name for name in ("png", "bmp", "gif", "webp", "avif")},
+}
+# What tools leave beside images, besides everything whose name begins with a dot.
+CLUTTER = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")
 SPLITS = ("train", "test")
 MAX_PIXELS = 512 * 512
 Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is stricter, and Pillow's own limit begins with a warning
@@ -20,9 +30,8 @@ Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is stricter, and Pillow's own limit 
 def is_image_file(name: str) -> bool:
     """Whether a file name has the form `.../train|test/<class>/<image>`."""
     path = PurePosixPath(name)
-    if path.name.startswith("._"):  # a Mac's resource fork, which is no image
-        return False
-    return len(path.parts) >= 3 and path.parts[-3] in SPLITS and path.suffix.lower() in FORMATS
+    is_image = len(path.parts) >= 3 and path.parts[-3] in SPLITS and path.suffix.lower() in FORMATS
+    return is_image and _clutter(path) is None
 
 
 def read_image_tree(
@@ -34,15 +43,22 @@ def read_image_tree(
 ) -> RawData:
     """Decode every image of `files`, which were read from `source`; all must have one size and number of channels.
 
-    `shape` (H, W, C) and `classes`, where given, are what the data set must have.
-    Raises DataError naming the first file that does not fit.
+    `shape` (H, W, C) and `classes`, where given, are what the data set must have. Every file below train/ and test/ is
+    an image or clutter, which is counted. Raises DataError naming the first file that does not fit.
     """
     decoded: dict[str, list[tuple[str, str, np.ndarray]]] = {split: [] for split in SPLITS}
     formats: Counter[str] = Counter()
+    passed_over: Counter[str] = Counter()
+    places = _Places()
     for file_name, content in files:
-        if not is_image_file(file_name):
+        path = PurePosixPath(file_name)
+        if set(path.parts[:-1]).isdisjoint(SPLITS):
             continue
-        path, image = PurePosixPath(file_name), _decode(file_name, content)
+        if clutter := _clutter(path):
+            passed_over[clutter] += 1
+            continue
+        places.take(path)
+        image = _decode(file_name, content)
         shape = shape or image.shape
         if image.shape != shape:
             raise DataError(f"dataset.source: '{path}' is {image.shape} (H, W, C); expected {shape}")
@@ -64,7 +80,35 @@ def read_image_tree(
         name=name if name == "imagefolder" else f"{name}-{image_format}",
         source_kind=f"image files ({image_format})",
         source_path=source,
+        passed_over=passed_over,
     )
+
+
+def _clutter(path: PurePosixPath) -> str | None:
+    """The part of a path that gives it away as a tool's own file, such as `.ipynb_checkpoints`."""
+    return next((part for part in path.parts if part.startswith(".") or part in CLUTTER), None)
+
+
+class _Places:
+    """Where the images lie: each split in one folder, each image once."""
+
+    def __init__(self) -> None:
+        self.images: set[PurePosixPath] = set()
+        self.first: dict[str, PurePosixPath] = {}
+
+    def take(self, path: PurePosixPath) -> None:
+        """Note an image. Raises DataError for another file, an image seen before, and a second copy of a split."""
+        if not is_image_file(path.as_posix()):
+            raise DataError(
+                f"dataset.source: '{path}' is no train/<class>/<image> or test/<class>/<image> whose name ends in one "
+                f"of {' '.join(FORMATS)}; move it elsewhere"
+            )
+        if path in self.images:
+            raise DataError(f"dataset.source: '{path}' is there twice; keep one")
+        self.images.add(path)
+        first = self.first.setdefault(path.parts[-3], path)
+        if path.parts[:-3] != first.parts[:-3]:
+            raise DataError(f"dataset.source: '{first}' and '{path}' lie in two {path.parts[-3]} folders; keep one")
 
 
 def _stack(
@@ -84,19 +128,37 @@ def _stack(
 def _decode(name: str, content: bytes) -> np.ndarray:
     """One image as (H, W, C) uint8: grey stays one channel, palettes become colour."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(
                     f"dataset.source: '{name}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels"
                 )
-            # Byte 24 of a PNG is its bit depth: Pillow cuts 16-bit colour to 8 bits in silence.
-            deep = image.format == "PNG" and content[24] > 8
-            if deep or image.mode not in ("RGB", "L", "P"):
-                depth = "16 bits a channel" if deep else f"mode {image.mode}"
+            # A phone's JPEG (MPO) holds a preview beside the image; another file of several would lose all but one.
+            frames = getattr(image, "n_frames", 1)
+            if image.format != "MPO" and frames > 1:
+                raise DataError(f"dataset.source: '{name}' holds {frames} images; expected one")
+            bits = _bits(image, content)
+            if bits > 8 or image.mode not in ("RGB", "L", "P"):
+                depth = f"{bits} bits a channel" if bits > 8 else f"mode {image.mode}"
                 raise DataError(f"dataset.source: '{name}' has {depth}; expected 8-bit RGB or grey")
             pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))
     except UnidentifiedImageError:
         raise DataError(f"dataset.source: '{name}' is not a readable image (of no known format)") from None
-    except (OSError, SyntaxError, ValueError, IndexError) as error:
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # of whatever kind a decoder raises
         raise DataError(f"dataset.source: '{name}' is not a readable image ({error})") from None
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _bits(image: ImageFile, content: bytes) -> int:
+    """Bits a channel, which Pillow cuts to 8 in silence where there are more."""
+    if image.format == "PNG":
+        return content[24]
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(258, (1,)))  # type: ignore[attr-defined]  # BitsPerSample
+    if image.format == "PPM" and isinstance(image.tile[0].args, tuple):
+        return int(image.tile[0].args[-1]).bit_length()  # of the greatest value
+    if image.format == "AVIF" and (at := content.find(b"pixi")) >= 0:
+        return content[at + 9]  # after four bytes of version and one of the number of channels
+    return 8

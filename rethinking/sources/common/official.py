@@ -65,13 +65,17 @@ def download(urls: list[str], filename: str, md5: str, downloads: Path) -> Path:
 def read_official(official: OfficialFiles, path: Path) -> RawData:
     """Read the official files, plain or gzip, or image files, from a folder, tar or zip. Raises DataError."""
     files = read_files(path)
-    first = next((file for file in files if is_image_file(file[0]) or _official_name(file[0]) in official.md5), None)
-    if first is None:
+    before = []  # names only: what comes first may be large, and is neither an image nor official
+    for first in files:
+        if is_image_file(first[0]) or _official_name(first[0]) in official.md5:
+            break
+        before.append((first[0], b""))
+    else:
         raise DataError(
             f"dataset.source: '{path}' holds neither the official files of {official.name} nor "
             "train/<class>/<image> files"
         )
-    files = itertools.chain([first], files)
+    files = itertools.chain(before, [first], files)
     if is_image_file(first[0]):
         return read_image_tree(path, files, official.name, official.image_shape, official.classes)
     # torchvision reads files on disk. Only this user can open the folder: nobody swaps a file after its check.

@@ -1,6 +1,7 @@
 """A data set before any corruption, and its seeded, class-balanced subsets."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ class RawData:
     """Images (N, H, W, C) uint8, labels (N,) int64 and where they came from.
 
     `name` says which bytes they are: `cifar10` is the official archive, `cifar10-jpeg` a copy as JPEG files.
-    `source_path` is the archive or folder that they were read from, None for embedded data.
+    `source_path` is the archive or folder that they were read from, None for embedded data. `passed_over` counts the
+    files among the images that tools left there, by the name that gives them away.
     """
 
     train_images: np.ndarray
@@ -25,6 +27,7 @@ class RawData:
     name: str
     source_kind: str
     source_path: Path | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def subset(self, train_size: int | None, test_size: int | None, seed: int) -> "RawData":
         """Return `train_size` and `test_size` images in their original order, as many of each class; None keeps all.

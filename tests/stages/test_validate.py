@@ -1,0 +1,89 @@
+"""What `validate` finds before anything is computed: networks that cannot be trained, images too small, mirrors."""
+
+import sys
+
+import pytest
+
+from rethinking.core import config
+from rethinking.core.errors import UsageError
+from rethinking.training.problem import network
+from stages import validate
+from tests.synthetic import lit_data
+
+
+@pytest.fixture
+def run_validate(monkeypatch, tmp_path, write_parameters):
+    """Run the stage on changed parameters."""
+
+    def run(changes):
+        arguments = ["--params", str(write_parameters(changes)), "--out", str(tmp_path / "valid.txt")]
+        monkeypatch.setattr(sys, "argv", ["validate", *arguments])
+        validate.main()
+        return (tmp_path / "valid.txt").exists()
+
+    return run
+
+
+RESNET = {"train.archs": ["mlp_1x512", "timm/resnet18"], "archs.timm/resnet18": {"lr": 0.05, "input_size": 32}}
+NORMALISES = "timm/resnet18 normalises over each batch"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train.batch_size": 1}, rf"train\.batch_size: found 1, but {NORMALISES}"),
+        (
+            {"train.batch_size": 20, "dataset.train_size": 61},
+            rf"train\.batch_size: found 20, which leaves a last batch of 1 image, but {NORMALISES}",
+        ),
+        ({"train.batch_size": 8}, "train.batch_size: found 8, which leaves"),  # of the 1,497 digits
+        ({"dataset.name": "imagefolder", "train.batch_size": 1}, "train.batch_size: found 1, but"),
+        ({"dataset.name": "mnist"}, "archs.timm/resnet18.input_size: found 32, but the images of mnist are only 28"),
+    ],
+)
+def test_a_fault_of_a_network_of_timm_is_found_by_validate(run_validate, changes, said):
+    assert run_validate(RESNET)
+    with pytest.raises(UsageError, match=f"^{said}"):
+        run_validate({**RESNET, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train.batch_size": 61, "dataset.train_size": 61},
+        {"train.batch_size": 20, "dataset.train_size": 62},
+        {"dataset.name": "imagefolder", "train.batch_size": 8},
+        {"dataset.name": "mnist", "archs.timm/resnet18": {"lr": 0.05, "input_size": 28}},
+        {"dataset.name": "mnist", "archs.timm/resnet18": {"lr": 0.05}},
+        {"train.archs": ["mlp_1x512", "alexnet"], "train.batch_size": 1},
+    ],
+)
+def test_parameters_with_which_all_networks_can_be_trained_are_valid(run_validate, changes):
+    assert run_validate({**RESNET, **changes})
+
+
+@pytest.mark.parametrize("images", [41, 1])
+def test_a_last_batch_of_one_image_is_found_when_the_data_set_is_known(write_parameters, images):
+    changes = {**RESNET, "dataset": {"name": "imagefolder", "source": "set"}, "train.batch_size": 20}
+    parameters = config.load(write_parameters(changes))
+    with pytest.raises(UsageError, match="^train.batch_size: found 20, which leaves a last batch of 1 image"):
+        network(parameters, "timm/resnet18", lit_data(images, 10))
+    assert network(parameters, "timm/resnet18", lit_data(images + 1, 10))
+    assert network(parameters, "mlp_1x512", lit_data(images, 10))
+
+
+@pytest.mark.parametrize("mirror", ["wandb", "tensorboard"])
+def test_a_mirror_whose_package_is_absent_is_found_by_validate(run_validate, monkeypatch, mirror):
+    monkeypatch.setitem(sys.modules, mirror, None)
+    with pytest.raises(UsageError, match=rf"^train\.mirror: '{mirror}' is not installed.*requirements-{mirror}.txt"):
+        run_validate({"train.mirror": mirror})
+
+
+def test_wandb_without_a_key_is_found_by_validate(run_stage, failure, write_parameters, tmp_path):
+    pytest.importorskip("wandb")
+    home = {"PATH": "", "HOME": str(tmp_path)}
+    arguments = ("--params", write_parameters({"train.mirror": "wandb"}), "--out", "valid.txt")
+    code, message = failure("validate", *arguments, environment=home)
+    assert code == 2
+    assert all(word in message for word in ("train.mirror", "wandb login", "WANDB_MODE=offline", "or set none"))
+    assert run_stage("validate", *arguments, environment={**home, "WANDB_MODE": "offline"}).returncode == 0
