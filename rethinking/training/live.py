@@ -1,5 +1,10 @@
-"""Curves to watch while a run trains: a progress bar, DVCLive's files, and a mirror if one is set."""
+"""Curves to watch while a run trains: a progress bar, DVCLive's files, and a mirror if one is set.
 
+A run that goes on from a checkpoint hands over the rows of its epochs so far again, so what stands in its folder from
+before is replaced.
+"""
+
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,12 +68,13 @@ class DvcLive:
 
 
 class WeightsAndBiases:
-    """A mirror on Weights & Biases."""
+    """A mirror on Weights & Biases, whose own files lie in `live/<run>/wandb`."""
 
-    def __init__(self, name: str, parameters: dict[str, Any]):
+    def __init__(self, name: str, folder: Path, parameters: dict[str, Any]):
         import wandb
 
-        self.run = wandb.init(project="rethinking-generalization", name=name, config=parameters)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.run = wandb.init(project="rethinking-generalization", name=name, dir=folder, config=parameters)
 
     def log(self, row: dict[str, Any]) -> None:
         self.run.log(row, step=row["epoch"])
@@ -83,6 +89,7 @@ class TensorBoard:
     def __init__(self, folder: Path):
         from torch.utils.tensorboard import SummaryWriter
 
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         self.writer = SummaryWriter(folder / "tensorboard")
 
     def log(self, row: dict[str, Any]) -> None:
@@ -99,7 +106,7 @@ def followers(live: bool, mirror: str, name: str, folder: Path, parameters: dict
     require_mirror(mirror)
     found: list[Follower] = [DvcLive(folder)] if live else []
     if mirror == "wandb":
-        found.append(WeightsAndBiases(name, parameters))
+        found.append(WeightsAndBiases(name, folder, parameters))
     elif mirror == "tensorboard":
         found.append(TensorBoard(folder))
     return found

@@ -35,9 +35,35 @@ def test_nothing_follows_unless_asked(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tensorboard_gets_an_event_file(tmp_path):
+def test_a_run_that_goes_on_or_starts_anew_leaves_one_curve(tmp_path):
+    for losses in ([0.9, 0.8, 0.7], [0.5, 0.4]):
+        live = DvcLive(tmp_path)
+        for epoch, loss in enumerate(losses, start=1):
+            live.log({**ROW, "epoch": epoch, "train_loss": loss})
+        live.close()
+    with open(tmp_path / "plots/metrics/train_loss.tsv") as file:
+        assert [float(row["train_loss"]) for row in csv.DictReader(file, delimiter="\t")] == [0.5, 0.4]
+
+
+def test_tensorboard_gets_one_curve_of_a_run_that_goes_on_or_starts_anew(tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is optional: requirements-tensorboard.txt")
-    mirror = TensorBoard(tmp_path)
-    mirror.log(ROW)
-    mirror.close()
-    assert any(path.stat().st_size > 0 for path in (tmp_path / "tensorboard").iterdir())
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for losses in ([0.9, 0.8, 0.7], [0.5, 0.25]):
+        mirror = TensorBoard(tmp_path)
+        for epoch, loss in enumerate(losses, start=1):
+            mirror.log({**ROW, "epoch": epoch, "train_loss": loss})
+        mirror.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("train_loss")] == [(1, 0.5), (2, 0.25)]
+
+
+def test_wandb_writes_below_the_folder_of_live_curves_only(tmp_path, monkeypatch):
+    pytest.importorskip("wandb", reason="wandb is optional: requirements-wandb.txt")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.chdir(tmp_path)
+    (follower,) = followers(False, "wandb", "run", tmp_path / "live/run", {"lr": 0.1})
+    follower.log(ROW)
+    follower.close()
+    assert list((tmp_path / "live/run/wandb").glob("offline-run-*/*.wandb"))
+    assert [path.name for path in tmp_path.iterdir()] == ["live"]
