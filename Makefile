@@ -67,13 +67,14 @@ reference: .venv/installed
 
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
-	reference/2-core-zen5/cifar10-jpeg-until-fitted reference/2-core-zen5/cifar10-jpeg reference/h200/cifar10-jpeg
-## make combined       claims, figures and report of the references together; writes docs/results.md and docs/figure_1a.png
+	reference/2-core-zen5/cifar10-jpeg-until-fitted reference/2-core-zen5/cifar10-jpeg reference/2-core-zen5/batch-size \
+	reference/h200/cifar10-jpeg
+## make combined       claims, figures and report of the references together; writes docs/results.md and its pictures
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
-	@cp combined/plots/paper/figure_1a.png docs/
+	@cp combined/plots/paper/figure_1a.png combined/plots/paper/batch_size_mlp.png docs/
 
 ## make mutants        breaks the code in one place at a time: does a test notice? (docs/trust.md)
 mutants: .venv/installed

@@ -35,7 +35,7 @@ NEW = {
 # --- The numbers
 
 
-def test_the_results_and_the_picture_are_what_the_references_give(run_stage, tmp_path):
+def test_the_results_and_the_pictures_are_what_the_references_give(run_stage, tmp_path):
     references = re.search(r"^REFERENCES \?= ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)[1].replace("\\\n", " ").split()
     assert run_stage("tools.combine", *(ROOT / folder for folder in references), "--out", "combined").returncode == 0
     metrics = tmp_path / "combined/metrics"
@@ -45,8 +45,9 @@ def test_the_results_and_the_picture_are_what_the_references_give(run_stage, tmp
     small = metrics / "small/claims.json"
     assert results_page(runs, read_json(metrics / "claims.json"), read_json(small) if small.exists() else []) == RESULTS
     style()
-    save(FIGURES["figure_1a"].draw(runs), tmp_path / "figure_1a")
-    assert (tmp_path / "figure_1a.png").read_bytes() == (ROOT / "docs/figure_1a.png").read_bytes()
+    for name in ("figure_1a", "batch_size_mlp"):
+        save(FIGURES[name].draw(runs), tmp_path / name)
+        assert (tmp_path / f"{name}.png").read_bytes() == (ROOT / f"docs/{name}.png").read_bytes()
 
 
 def test_the_readme_has_the_rows_and_the_counts_of_the_results():
