@@ -101,7 +101,7 @@ gpu-check: .venv/installed
 	@python -m tools.gpu_check
 
 ## . .venv/bin/activate, then
-##   python -m tools.run --jobs 4 paper/dvc.yaml   a pipeline, four stages at once, or on a cluster (docs/many-runs.md)
+##   python -m tools.run --jobs 4 paper/dvc.yaml:report   a pipeline, four stages at once, or on a cluster (docs/many-runs.md)
 ##   python -m tools.export headline out.npz       a corrupted data set, whole, for use elsewhere
 ##   python -m tools.duplicates data/raw           images that are in the training and in the test set
 ##   dvc dag plot                                  the stages of the headline as a graph

@@ -1,4 +1,4 @@
-"""Many stages of a pipeline at once, with the results of `dvc repro`: `python -m tools.run --jobs 4 paper/dvc.yaml`.
+"""Many stages of a pipeline at once, with the results of `dvc repro`: `python -m tools.run --jobs 4 demo/dvc.yaml`.
 
 It walks DVC's own graph; each stage is a `dvc repro --single-item`, started as soon as all it needs is done. A failed
 stage leaves out only what needs it. Ctrl-C lets the running stages save their state; the same command continues.

@@ -18,7 +18,7 @@ from rethinking.paper.verdicts import is_share, ours_as_text, value_as_text
 from rethinking.results.runs import Run, has_final_test, select
 
 DASH = "–"
-WHOLE_GRID = "paper/dvc.yaml"
+WHOLE_GRID = "paper/dvc.yaml:report"
 # More runs than this are named by their block and architecture, all at once.
 MOST_RUNS = 5
 

@@ -242,7 +242,7 @@ def test_numbers_in_the_tables_are_those_of_the_metrics(tmp_path):
     html = html_of(tmp_path)
     assert re.search(r'href="metrics/cifar10/runs.csv" title="mlp_3x512-none-plain-0.test_accuracy">51.87%<', html)
     assert (
-        "MLP 3x512: true labels, no regulariser dvc repro paper/dvc.yaml 100.00% 99.99% 52.39% 51.87%"
+        "MLP 3x512: true labels, no regulariser dvc repro paper/dvc.yaml:report 100.00% 99.99% 52.39% 51.87%"
         in Page(html).text
     )
 
