@@ -34,6 +34,7 @@ def test_the_harness_finds_the_same_results_after_a_full_disk_and_a_lock_cut_sho
     (disk,) = full_disk("stage")(bench, random.Random(0), 1)
     (lock,) = damaged(cut_short, lambda copy: [copy.folder / LOCK], ())(bench, random.Random(1), 1)
     assert disk.wrong == lock.wrong == []
+    assert disk.disturbed
     assert disk.said
 
 

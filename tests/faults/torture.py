@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -211,28 +212,40 @@ def two_at_once(bench: Bench, chance: random.Random, tries: int) -> Iterator[Tri
 
 
 def full_disk(whose: str) -> Callable[["Bench", random.Random, int], Iterator[Trial]]:
-    """No file of DVC and its stages, or of one stage, may grow beyond a size; then it may again."""
+    """No file of DVC and its stages, or of one stage, may grow beyond a size; then it may again.
+
+    A size that was enough, or that came when the stage had written everything, is no fault: another one is drawn.
+    """
 
     def attempt(bench: Bench, chance: random.Random, tries: int) -> Iterator[Trial]:
-        for _ in range(tries):
-            copy, trial = bench.copy_of(bench.fresh), Trial()
+        while tries > 0:
+            copy = bench.copy_of(bench.fresh)
             with copy.running() as dvc:
-                process: psutil.Process | None = psutil.Process(dvc.pid)
-                if whose == "stage":
-                    sleep_while_running(dvc, chance.uniform(0, 0.7 * bench.seconds))
-                    process = wait_for_stage(dvc)
-                if process:
-                    limit = int(10 ** chance.uniform(2, 6))
-                    process.rlimit(psutil.RLIMIT_FSIZE, (limit, limit))
+                limit_file_size(dvc, whose, chance.uniform(0, 0.7 * bench.seconds), int(10 ** chance.uniform(2, 6)))
                 dvc.wait(PATIENCE)
-            if dvc.returncode:
+            trial = Trial(disturbed=int(dvc.returncode != 0))
+            if trial.disturbed:
                 recover(copy, copy.log(), trial)
             trial.wrong += ["a traceback"] * ("Traceback" in copy.log())
             trial.wrong += [f"left half-written: {path}" for path in copy.partial()]
-            yield finish(copy, bench.expected, trial)
+            finish(copy, bench.expected, trial)
+            if trial.disturbed or trial.wrong:
+                tries -= 1
+                yield trial
             done(copy)
 
     return attempt
+
+
+def limit_file_size(dvc: Any, whose: str, delay: float, size: int) -> None:
+    """Let no file of DVC and its stages, or of the stage that runs after the delay, grow beyond the size."""
+    process: psutil.Process | None = psutil.Process(dvc.pid)
+    if whose == "stage":
+        sleep_while_running(dvc, delay)
+        process = wait_for_stage(dvc)
+    if process:
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            process.rlimit(psutil.RLIMIT_FSIZE, (size, size))
 
 
 def damaged(
