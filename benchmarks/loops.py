@@ -42,10 +42,10 @@ def build(arch: str, size: int) -> nn.Module:
     return models.seeded(registry.load("models", arch, "arch").build, (3, size, size), CLASSES, 0.0, 0)
 
 
-def images_and_labels(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random images (count, 32, 32, 3) uint8 and labels: speed does not depend on what they show."""
+def images_and_labels(count: int, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Random images (count, side, side, 3) uint8 and labels: speed does not depend on what they show."""
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    images = generator.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
     return images, generator.integers(0, CLASSES, count)
 
 

@@ -8,6 +8,8 @@ from rethinking.core.files import write_text
 from rethinking.core.mirrors import require_mirror
 from rethinking.theory.common import config as config_theory
 
+NOT_ON_EVERY_SIZE = ("timm/", "torchvision/", "inception_v3")
+
 
 def main() -> None:
     """Load the parameters; write the same file whatever they are, so that nothing downstream runs again for it."""
@@ -23,11 +25,11 @@ def main() -> None:
 def require_trainable_networks(parameters: Parameters) -> None:
     """Raise UsageError where a network cannot take a training step, as far as that is known before the data is.
 
-    Ours can, unless a batch has one image: only then, and for networks of timm, is it worth importing torch.
+    Most of ours can, unless a batch has one image: only then, and for the others, is it worth importing torch.
     """
     for run in dict.fromkeys(run._replace(corruption=None, seed=None) for run in parameters.planned_runs()):
         of_run = parameters.of_run(run)
-        if run.arch.startswith("timm/") or of_run.smallest_batch() == 1:
+        if run.arch.startswith(NOT_ON_EVERY_SIZE) or of_run.smallest_batch() == 1:
             from rethinking.models.parts.network import require_trainable
 
             build, size = registry.load("models", run.arch, "train.archs").build, of_run.input_size(run.arch)

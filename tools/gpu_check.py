@@ -172,7 +172,7 @@ def rate(arch: str, device_name: str, steps: dict[str, TrainingStep]) -> str:
     on_gpu = device.type == "cuda"
     precision, at_once = ("bf16", 20) if on_gpu else ("float32", 1)
     size = config.load(ROOT / "params.yaml").input_size(arch)
-    problem = loops.resident_problem(*loops.images_and_labels(loops.BATCH * 20), size, device)
+    problem = loops.resident_problem(*loops.images_and_labels(loops.BATCH * 20, max(size, 32)), size, device)
     step = steps[f"{arch} in {precision}"] = loops.engine_step(arch, size, problem, precision)
     take = loops.engine(step)
     seconds = limits.seconds(lambda: take(at_once), device, 1.0 if on_gpu else 0.1)

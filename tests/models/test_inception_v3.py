@@ -1,7 +1,10 @@
 import pytest
+import timm
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+from torchvision.models import inception_v3
 
 from rethinking.core.errors import UsageError
 from rethinking.models.inception_v3 import SMALLEST, build
@@ -24,6 +27,46 @@ def narrow(side=SMALLEST, **options):
 def test_parameter_counts_are_those_of_the_packages_network(options, count):
     with torch.device("meta"):
         assert models.parameter_count(build((3, 299, 299), **{"classes": 1000, "dropout": 0.2, **options})) == count
+
+
+@pytest.mark.parametrize(
+    ("network", "auxiliary"),
+    [
+        (lambda: inception_v3(num_classes=10, init_weights=True), True),
+        (lambda: timm.create_model("inception_v3", num_classes=10), False),
+    ],
+    ids=["torchvision", "timm"],
+)
+def test_with_their_weights_its_logits_are_those_of_torchvision_and_timm(network, auxiliary):
+    torch.manual_seed(0)
+    theirs, ours = network().double().eval(), build((3, 299, 299), 10, 0.0, auxiliary=auxiliary).double().eval()
+    images, features = torch.randn(2, 3, 80, 80).double(), torch.randn(2, 768, 17, 17).double()
+    norms = [module for module in theirs.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        nn.init.normal_(norm.bias)
+        norm.train().momentum = 1.0
+    with torch.no_grad():
+        theirs(images)  # for statistics under which all layers matter
+        if auxiliary:
+            theirs.AuxLogits(features)
+        for norm in norms:
+            norm.eval()
+        copy_weights(theirs, ours)
+        for module in ours.modules():
+            if isinstance(module, nn.AvgPool2d):
+                module.count_include_pad = True
+        torch.testing.assert_close(ours(images), theirs(images))  # within 1e-7
+        if auxiliary:
+            torch.testing.assert_close(ours.auxiliary(features), theirs.AuxLogits(features))
+
+
+def copy_weights(source, target):
+    """Give the layers of `target` the weights and statistics of those of `source`, which come in the same order."""
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)
+    layers = ([module for module in model.modules() if isinstance(module, kinds)] for model in (source, target))
+    for theirs, ours in zip(*layers, strict=True):
+        state = theirs.state_dict()
+        ours.load_state_dict({name: state[name] for name in ours.state_dict()})
 
 
 def test_weights_are_drawn_as_the_package_draws_them():

@@ -47,6 +47,26 @@ def test_a_fault_of_a_network_of_timm_is_found_by_validate(run_validate, changes
         run_validate({**RESNET, **changes})
 
 
+@pytest.mark.parametrize("arch", ["inception_v3", "torchvision/inception_v3", "timm/inception_v3"])
+def test_images_too_small_for_inception_v3_are_found_by_validate(run_validate, arch):
+    def of_size(side):
+        recipe = {"lr": 0.01, "input_size": side}
+        return {"dataset": {"name": "imagefolder", "source": "set"}, "train.archs": [arch], f"archs.{arch}": recipe}
+
+    assert run_validate(of_size(75))
+    with pytest.raises(UsageError, match=rf"^archs\.{arch}(\.input_size)?: .*74"):
+        run_validate(of_size(74))
+
+
+def test_grey_images_for_torchvision_are_found_by_validate(run_validate):
+    arch = "torchvision/inception_v3"
+    changes = {"dataset.name": "mnist", "train.archs": [arch], f"archs.{arch}": {"lr": 0.01, "input_size": 28}}
+    with pytest.raises(
+        UsageError, match=r"^train\.archs: torchvision/inception_v3 takes images of 3 channels, found 1"
+    ):
+        run_validate(changes)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

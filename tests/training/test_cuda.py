@@ -41,6 +41,7 @@ def image_problem(device, count=200, size=28, augment=False):
 
 def network(name, device, dropout=0.0):
     size = 32 if name.startswith("timm/") or name == "wrn_28_1" else 28
+    size = 75 if name.endswith("inception_v3") else size
     model = seeded(load("models", name, "arch").build, (3, size, size), 10, dropout, 0)
     return channels_last(model).to(device), size
 
