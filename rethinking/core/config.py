@@ -153,10 +153,20 @@ class Grid(Section):
 
 
 class Resources(Section):
-    """What one stage takes of a machine: whole CPU cores, and a share of one GPU's memory. It changes no result."""
+    """What one stage takes of a machine: whole CPU cores, and a share of one GPU's memory or whole GPUs.
+
+    It changes no result, but for the last bits of a training that spreads over another number of GPUs.
+    """
 
     cores: Annotated[int, Field(ge=0)] = 0
     gpu: Share = 0.0
+    gpus: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _a_share_or_whole_gpus(self) -> "Resources":
+        if self.gpu and self.gpus:
+            raise ValueError("gpu is a share of one GPU and gpus counts whole ones; set one of them")
+        return self
 
 
 class Block(Section):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from rethinking.core.config import Resources
 from rethinking.core.errors import DataError
 from rethinking.parallel.graph import outdated
-from rethinking.parallel.machine import Machine
+from rethinking.parallel.machine import Machine, require_gpus
 from rethinking.parallel.pool import Ended, Pool
 from rethinking.parallel.schedule import Schedule, State
 from rethinking.parallel.view import View
@@ -20,8 +20,10 @@ def run(
 ) -> dict[str, Ended]:
     """Run everything that can run, or until `stop()`; return the stages that failed.
 
-    After a stop the running commands get Ctrl-C; a stage that ends so is waiting again.
+    After a stop the running commands get Ctrl-C; a stage that ends so is waiting again. Raises UsageError, before
+    anything runs, where a stage asks for more GPUs than there are.
     """
+    require_gpus(schedule.names(State.WAITING), resources, len(machine.gpus), "this machine")
     pool = Pool()
     failures: dict[str, Ended] = {}
     said = False
@@ -62,16 +64,16 @@ def _start(schedule: Schedule, machine: Machine, resources: Mapping[str, Resourc
         if machine.take(name, resources[name]):
             pool.start(name, stage_environment(machine, name))
             schedule.set(name, State.RUNNING)
-            gpu = machine.gpu(name)
-            view.started(name, gpu and f"GPU {gpu}")
+            gpus = machine.visible_gpus(name)
+            view.started(name, gpus and f"GPU {gpus}")
 
 
 def stage_environment(machine: Machine, name: str) -> dict[str, str]:
-    """The variables of a stage's command: its GPU, and that idle threads sleep instead of spin.
+    """The variables of a stage's command: its GPUs, and that idle threads sleep instead of spin.
 
     Spinning threads of stages that run side by side take the cores from each other; sleeping ones change no result. The
     number of threads is not set, as it changes the last bits of a training.
     """
     found = {} if machine.jobs == 1 else {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-    gpu = machine.gpu(name)
-    return found if gpu is None else {**found, "CUDA_VISIBLE_DEVICES": gpu}
+    gpus = machine.visible_gpus(name)
+    return found if gpus is None else {**found, "CUDA_VISIBLE_DEVICES": gpus}

@@ -355,7 +355,19 @@ def test_a_share_of_the_machine_is_allowed_and_the_last_file_counts(write_parame
     assert (share.gpu, share.cores) == (0.25, 2)
 
 
-@pytest.mark.parametrize("share", [{"gpu": 1.5}, {"cores": -1}, {"cores": 0.5}, {"memory": 1}])
+def test_a_share_of_a_gpu_and_whole_ones_exclude_each_other(write_parameters, tmp_path):
+    first = write_parameters({"resources": {"train@*": {"gpu": 0.5}}})
+    second = tmp_path / "second.yaml"
+    second.write_text("resources: {'train@*': {gpus: 8}}\n")
+    with pytest.raises(UsageError, match=r"^resources\.train@\*: found .*; gpu is a share of one GPU and gpus counts"):
+        config.resources(first, second)
+    second.write_text("resources: {'train@*': {gpus: 8, gpu: 0.0}}\n")
+    assert config.resources(first, second)["train@*"].gpus == 8
+
+
+@pytest.mark.parametrize(
+    "share", [{"gpu": 1.5}, {"cores": -1}, {"cores": 0.5}, {"memory": 1}, {"gpus": -1}, {"gpus": 0.5}]
+)
 def test_an_impossible_share_is_refused_alike_with_and_without_the_other_sections(write_parameters, share):
     path = write_parameters({"resources": {"train": share}})
     messages = set()

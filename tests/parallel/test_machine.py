@@ -1,4 +1,4 @@
-"""No more stages at once than fit, each on the GPU with the most room."""
+"""No more stages at once than fit, each on the GPU with the most room, or on as many as it asks for."""
 
 import random
 from collections import Counter
@@ -6,23 +6,59 @@ from collections import Counter
 import pytest
 
 from rethinking.core.config import Resources
-from rethinking.parallel.machine import Machine
+from rethinking.core.errors import UsageError
+from rethinking.parallel.machine import Machine, require_gpus
 
 
 def test_stages_go_to_the_gpus_in_turn_and_each_gpu_is_given_back():
     machine = Machine(jobs=4, cores=4, gpus=["0", "1"])
     assert all(machine.take(name, Resources()) for name in "abcd")
-    assert [machine.gpu(name) for name in "abcd"] == ["0", "1", "0", "1"]
+    assert [machine.visible_gpus(name) for name in "abcd"] == ["0", "1", "0", "1"]
     assert not machine.take("e", Resources())
     machine.release("b")
     assert machine.take("e", Resources())
-    assert machine.gpu("e") == "1"
+    assert machine.visible_gpus("e") == "1"
 
 
 def test_the_only_gpu_needs_no_choice():
     machine = Machine(jobs=2, cores=4, gpus=["0"])
     assert machine.take("a", Resources(gpu=0.5))
-    assert machine.gpu("a") is None
+    assert machine.visible_gpus("a") is None
+
+
+def test_whole_gpus_are_free_ones_and_no_share_of_them_is_left():
+    machine = Machine(jobs=9, cores=9, gpus=["3", "5", "7", "9"])
+    assert machine.take("share", Resources(gpu=0.25))
+    assert not machine.take("all", Resources(gpus=4))
+    assert machine.take("two", Resources(gpus=2))
+    assert (machine.visible_gpus("share"), machine.visible_gpus("two")) == ("3", "5,7")
+    assert not machine.take("two more", Resources(gpus=2))
+    assert machine.take("one", Resources(gpus=1))
+    assert machine.visible_gpus("one") == "9"
+    assert machine.take("another share", Resources(gpu=0.75))
+    assert machine.visible_gpus("another share") == "3"
+    assert not machine.take("no room", Resources(gpu=0.1))
+    assert machine.take("nothing", Resources())  # of what asks for nothing any number fits
+    for name in ("share", "another share", "two", "one"):
+        machine.release(name)
+    assert machine.take("all", Resources(gpus=4))
+    assert machine.visible_gpus("all") == "3,5,7,9"
+
+
+def test_without_a_gpu_whole_ones_are_not_asked_for():
+    machine = Machine(jobs=2, cores=2, gpus=[])
+    stages = {"a": Resources(gpus=8), "b": Resources(gpus=1)}
+    require_gpus(stages, stages, 0, "this machine")
+    assert all(machine.take(*stage) for stage in stages.items())
+    assert machine.visible_gpus("a") is None
+
+
+def test_more_gpus_than_there_are_is_one_sentence():
+    stages = {"small": Resources(gpus=2), "train@a": Resources(gpus=8), "cores": Resources(cores=4)}
+    require_gpus(["small", "cores"], stages, 2, "this machine")
+    with pytest.raises(UsageError) as failure:
+        require_gpus(stages, stages, 2, "this machine")
+    assert str(failure.value) == "resources: found gpus: 8 for train@a, but this machine has 2; set at most 2"
 
 
 def test_ten_tenths_of_a_gpu_fit_and_no_more():
@@ -49,13 +85,18 @@ def test_whatever_comes_and_goes_nothing_is_taken_twice(seed):
             name = chance.choice(sorted(running))
             machine.release(name)
             del running[name]
-        share = Resources(cores=chance.randint(0, 3), gpu=chance.choice([0, 0.25, 0.5, 1]))
+        gpus = chance.choice([0, 0, 0, 1, 2])
+        share = Resources(
+            cores=chance.randint(0, 3), gpu=0.0 if gpus else chance.choice([0.0, 0.25, 0.5, 1.0]), gpus=gpus
+        )
         name = str(number)
         if machine.take(name, share):
             running[name] = share
         memory = Counter()
         for each, taken in running.items():
-            memory[machine.taken[each][1]] += taken.gpu
+            for gpu in machine.taken[each][1]:
+                memory[gpu] += 1 if taken.gpus else taken.gpu
+            assert len(machine.taken[each][1]) == min(taken.gpus or 1, len(machine.gpus))
         assert len(running) <= machine.jobs
         assert sum(min(each.cores, machine.cores) for each in running.values()) <= machine.cores
-        assert all(share <= 1 for gpu, share in memory.items() if gpu is not None)
+        assert all(share <= 1 for share in memory.values())

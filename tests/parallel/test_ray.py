@@ -31,6 +31,7 @@ PARAMS = {
     "train": {"archs": ["mlp_1x512"], "epochs": 100, "batch_size": 20, "live": False, "device": "cpu"},
     "archs": {"mlp_1x512": {"lr": 0.01}},
 }
+GPUS = 2  # that the nodes say they have; Ray does not look
 
 
 def pipelines(log):
@@ -62,6 +63,13 @@ def pipelines(log):
         },
         "count/dvc.yaml": {
             "count": {"cmd": f"{sys.executable} counter.py", "deps": ["counter.py"], "outs": ["counted"]},
+        },
+        "gpus/dvc.yaml": {
+            "whole": {
+                "matrix": {"gpus": [GPUS, GPUS + 1]},
+                "cmd": "echo $CUDA_VISIBLE_DEVICES > whole${item.gpus}",
+                "outs": ["whole${item.gpus}"],
+            },
         },
         "train/dvc.yaml": {
             "raw": {"wdir": "..", "cmd": TRAINING.format("fetch") + "--out raw", **params, "outs": ["raw"]},
@@ -95,6 +103,8 @@ def project(folder, log):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(as_yaml({"stages": stages}))
     (folder / "train/params.yaml").write_text(as_yaml(PARAMS))
+    resources = {f"whole@{gpus}": {"gpus": gpus} for gpus in (GPUS, GPUS + 1)}
+    (folder / "gpus/params.yaml").write_text(as_yaml({"resources": resources}))
     state = folder.parent / "state"
     (folder / "count/counter.py").write_text(COUNTER.replace('Path("state")', f'Path("{state}")'))
     copy = Copy(folder)
@@ -121,7 +131,7 @@ class Cluster:
         self._ray("driver", 0, "--head", f"--port={port}", *options)
         for name in ("a", "b"):
             self.clone(name)
-            self._ray(name, 2, f"--address={self.address}")
+            self._ray(name, 2, f"--address={self.address}", f"--num-gpus={GPUS}")
 
     def clone(self, name):
         clone = self.driver.clone(self.folder / name)
@@ -220,6 +230,14 @@ def test_a_failure_leaves_out_only_what_needs_it_and_says_why(cluster):
     assert account(output) == "3 stages: 1 done, 1 failed, 1 left out"
     assert "    error: the level is wrong\n" in output
     assert (cluster.driver.folder / "part/good").read_text() == "source\n"
+
+
+@needs_ray
+def test_a_stage_gets_all_the_gpus_it_asks_for_or_a_sentence_says_that_no_node_has_them(cluster):
+    assert account(cluster.driver.run(*ray_runner(f"gpus/dvc.yaml:whole@{GPUS}"))) == "1 stages: 1 done"
+    assert sorted((cluster.driver.folder / f"gpus/whole{GPUS}").read_text().strip().split(",")) == ["0", "1"]
+    (message,) = errors(cluster.driver.run(*ray_runner("gpus/dvc.yaml"), succeeds=False))
+    assert message == "resources: found gpus: 3 for gpus/dvc.yaml:whole@3, but the largest node has 2; set at most 2"
 
 
 @needs_ray

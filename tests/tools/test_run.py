@@ -244,10 +244,28 @@ def test_each_of_several_gpus_gets_its_stage(repository, monkeypatch):
     assert {(copy.folder / name).read_text().strip() for name in other} == {"3", "7"}
 
 
-def test_a_wrong_share_is_one_sentence(repository):
-    copy = repository(diamond(), {"seed": 1, "resources": {"a": {"gpus": 0.5}}})
+def test_a_stage_gets_all_the_gpus_it_asks_for(repository, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
+    stages = {name: {"cmd": f"echo $CUDA_VISIBLE_DEVICES > {name}", "outs": [name]} for name in ("two", "all")}
+    resources = {"two": {"gpus": 2}, "all": {"gpus": 3}}
+    copy = repository(stages, {"resources": resources})
+    output = copy.run(*runner("--jobs", "2"))
+    assert "started all on GPU 3,5,7\n" in output
+    assert [(copy.folder / name).read_text() for name in stages] == ["3,5\n", "3,5,7\n"]
+
+    copy = repository(stages, {"resources": {**resources, "all": {"gpus": 8}}}, "more")
     (message,) = errors(copy.run(*runner(), succeeds=False))
-    assert message == "resources.a.gpus: unknown key (did you mean 'gpu'?); allowed: cores, gpu (params.yaml)"
+    assert message == "resources: found gpus: 8 for all, but this machine has 3; set at most 3"
+    assert not (copy.folder / "two").exists()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert account(copy.run(*runner("--jobs", "2"))) == "2 stages: 2 done"
+    assert (copy.folder / "all").read_text() == "\n"
+
+
+def test_a_wrong_share_is_one_sentence(repository):
+    copy = repository(diamond(), {"seed": 1, "resources": {"a": {"core": 2}}})
+    (message,) = errors(copy.run(*runner(), succeeds=False))
+    assert message == "resources.a.core: unknown key (did you mean 'cores'?); allowed: cores, gpu, gpus (params.yaml)"
 
 
 # --- Failures

@@ -98,13 +98,16 @@ class Cluster:
     def _nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
 
+    def gpus(self) -> int:
+        """The GPUs of the node that has most of them."""
+        return max((int(node["Resources"].get("GPU", 0)) for node in self._nodes()), default=0)
+
     def start(self, name: str, needs: Mapping[str, Record], resources: Resources) -> None:
         nodes = self._nodes()
         most = max((node["Resources"]["CPU"] for node in nodes), default=resources.cores)
-        gpus = any("GPU" in node["Resources"] for node in nodes)
         options = {
             "num_cpus": max(1, min(resources.cores, most)),
-            "num_gpus": (resources.gpu or SMALLEST_GPU_SHARE) if gpus else 0,
+            "num_gpus": (resources.gpus or resources.gpu or SMALLEST_GPU_SHARE) if self.gpus() else 0,
         }
         # Plain values: the node takes the project's classes from its own clone.
         plain = {need: tuple(record) for need, record in needs.items()}

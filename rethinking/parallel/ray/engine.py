@@ -14,7 +14,7 @@ from rethinking.core.config import Resources
 from rethinking.core.errors import DataError
 from rethinking.parallel.graph import outputs_in_git
 from rethinking.parallel.local import ask_about_doubtful
-from rethinking.parallel.machine import Machine, available_cores, available_gpus
+from rethinking.parallel.machine import Machine, available_cores, available_gpus, require_gpus
 from rethinking.parallel.pool import Ended, Pool
 from rethinking.parallel.ray.cluster import Cluster, Computed
 from rethinking.parallel.ray.node import ONLY_RESTORE, tree_state
@@ -29,10 +29,11 @@ def run(
     """Run everything that can run, or until `stop()`, at most so many at once; return the stages that failed.
 
     After a stop the running commands get Ctrl-C; a stage that ends so is waiting again. Raises DataError where a node's
-    clone differs from this one.
+    clone differs from this one, and UsageError where a stage asks for more GPUs than any node has.
     """
     ignored = outputs_in_git()
     cluster = Cluster(ray, view, (*tree_state(ignored), ignored), node_environment())
+    require_gpus(schedule.names(State.WAITING), resources, cluster.gpus(), "the largest node")
     cluster.check_nodes()
     here = Machine(available_cores(), available_cores(), available_gpus())
     return _Run(schedule, cluster, here, resources, view, jobs).follow(stop)
