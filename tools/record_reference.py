@@ -15,7 +15,7 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, read_yaml, write_json
 from rethinking.core.tables import write_table
-from rethinking.paper.names import GRIDS
+from rethinking.paper.names import PAPER_GRIDS
 from rethinking.parallel.hardware import environment
 from rethinking.parallel.times import times
 from rethinking.results.comparison import data_hashes
@@ -38,7 +38,7 @@ class Result(NamedTuple):
 SMALL = "small/cifar10"
 GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
-    **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in GRIDS},
+    **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in PAPER_GRIDS},
     SMALL: Result("small/paper", ["small", "corrupted/small"], [*GRID, "paper/small.yaml"]),
     **{name: Result(name, [name], [f"{name}.yaml"]) for name in ("theory/mnist", "theory/cifar10")},
 }

@@ -9,7 +9,7 @@ from rethinking.core import config
 from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import run_stage
-from rethinking.paper.names import GRIDS
+from rethinking.paper.names import PAPER_GRIDS
 from rethinking.training.device import select_device
 from stages.evaluate import measure
 
@@ -18,7 +18,7 @@ def main() -> None:
     """Raise DataError at the first run whose weights give other accuracies; say how many there are."""
     path_parser(__doc__).parse_args()
     count = 0
-    for grid in GRIDS:
+    for grid in PAPER_GRIDS:
         parameters = config.load(Path("params.yaml"), Path("paper/params.yaml"), Path(f"paper/{grid}.yaml"))
         device = select_device(parameters.train.device, parameters.train.deterministic)
         for run in parameters.planned_runs():

@@ -1,7 +1,7 @@
-"""Figures over the course of training: the paper's 1a and 2b, what is learned first, and two other data sets."""
+"""Figures over the course of training: the paper's 1a, 2a and 2b, what is learned first, and two other data sets."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -20,15 +20,16 @@ from rethinking.figures.marks import (
     style_of_run,
     warn,
 )
-from rethinking.figures.style import BLUE, GREY, ORANGE, SUBSETS, style_of
-from rethinking.paper.names import arch_name
-from rethinking.paper.published import TABLE_1, THOUSAND_STEPS_TO_LOSS_0_1
+from rethinking.figures.style import BLUE, GREEN, GREY, ORANGE, SUBSETS, style_of
+from rethinking.paper.names import arch_name, variant_name
+from rethinking.paper.published import IMAGES_IN_STEP, TABLE_1, TABLE_2, THOUSAND_STEPS_TO_LOSS_0_1, Row
 from rethinking.results.runs import PLAIN, Run, by_level, has_final_test, select
 
 # The paper's order of curves.
 CORRUPTIONS = ("none", "labels-1.0", "shuffled_pixels", "random_pixels", "gaussian")
 LEARNED_FIRST = ("inception", "inception_nobn", "alexnet", "wrn_28_1", "mlp_1x512", "mlp_3x512")
 LAST_THOUSAND_STEPS, LARGEST_LOSS = 25.0, 2.5
+IN_FIGURE_2A = {"augmentation+dropout+weight_decay": BLUE, "weight_decay": ORANGE, PLAIN: GREEN}
 
 
 def figure_1a(runs: list[Run]) -> Figure:
@@ -40,7 +41,7 @@ def figure_1a(runs: list[Run]) -> Figure:
     for corruption, thousand_steps in THOUSAND_STEPS_TO_LOSS_0_1.items():
         axes.plot([thousand_steps], [0.1], color=style_of(*kind_and_level(corruption))[1], zorder=3, **triangle)
     axes.plot([], [], color=GREY, label="0.1 in a later reproduction", **triangle)
-    return finish(figure, "Figure 1a: Inception's training loss", shown, compared=True)
+    return finish(figure, "Figure 1a: Inception's training loss", shown, compared="cifar10")
 
 
 def figure_1a_architectures(runs: list[Run]) -> Figure:
@@ -96,6 +97,27 @@ def _grouped(runs: list[Run]) -> dict[tuple[str, str], list[Run]]:
     return groups
 
 
+def figure_2a(runs: list[Run]) -> Figure:
+    """Inception V3's top-1 test accuracy on ImageNet over the paper's thousand steps; shaded, the best so far."""
+    figure, (axes,) = panels(1, 1, (6.4, 3.8))
+    shown = []
+    for variant, colour in IN_FIGURE_2A.items():
+        seeds = select(runs, "inception_v3", "none", variant)
+        published = _published_test(TABLE_2, "inception_v3", variant)
+        _draw_stopping(axes, seeds, "step", colour, variant_name(variant, "inception_v3"), published, _thousand_steps)
+        shown += seeds
+    _explain_stopping(axes, "table 2")
+    axes.set(xlabel=f"thousand steps of {IMAGES_IN_STEP} images", ylabel="top-1 test accuracy (%)", xlim=(0, None))
+    end_panel(axes, shown)
+    title = "Figure 2a: Inception V3 on ImageNet and early stopping"
+    return finish(figure, title, shown, columns=2, compared="imagenet")
+
+
+def _thousand_steps(run: Run) -> float:
+    """How many thousand of the paper's steps a step of a run is."""
+    return run.metrics["batch_size"] / IMAGES_IN_STEP / 1000
+
+
 def figure_2b(runs: list[Run]) -> Figure:
     """Inception's test accuracy per epoch with and without batch normalisation; shaded, the best so far."""
     corruptions = {
@@ -112,30 +134,52 @@ def figure_2b(runs: list[Run]) -> Figure:
             ("inception_nobn", "without BatchNorm", ORANGE),
         ):
             seeds = select(runs, arch, corruption)
-            curves = [100 * curve(run.epochs, "epoch", "test_accuracy") for run in seeds]
-            draw_curves(axes, seeds, curves, colour, name)
-            final = [run.metrics["epochs"] for run in seeds if has_final_test(run.metrics)]
-            if corruption == "none" and final:
-                last_epoch = max(final)
-                axes.plot([last_epoch], [100 * _published_test(arch)], **PAPER | {"color": colour})
-            for accuracy in curves:  # shaded, what stopping early could have kept
-                best = accuracy.cummax()
-                axes.plot(best.index, best, color=colour, linewidth=0.8, linestyle=":")
-                axes.fill_between(best.index, accuracy, best, color=colour, alpha=0.3 / len(curves), linewidth=0)
+            published = _published_test(TABLE_1, arch, PLAIN) if corruption == "none" else None
+            _draw_stopping(axes, seeds, "epoch", colour, name, published)
             members += seeds
         axes.set(ylabel="test accuracy (%)", title=title)
         axes.title.set(fontsize=10)
         end_panel(axes, members)
         shown += members
-    grid[0].fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far")
-    grid[0].plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} (table 1)")
+    _explain_stopping(grid[0], "table 1")
     grid[-1].set_xlabel("epoch")
-    return finish(figure, "Figure 2b: batch normalisation and early stopping", shown, columns=2, compared=True)
+    return finish(figure, "Figure 2b: batch normalisation and early stopping", shown, columns=2, compared="cifar10")
 
 
-def _published_test(arch: str) -> float:
-    """The paper's final test accuracy on true labels without a regulariser."""
-    return next(r.test for r in TABLE_1 if (r.arch, r.corruption, r.variant) == (arch, "none", PLAIN) and r.test)
+def _draw_stopping(
+    axes: Axes,
+    seeds: list[Run],
+    x: str,
+    colour: str,
+    label: str,
+    published: float | None,
+    scale: Callable[[Run], float] = lambda run: 1,
+) -> None:
+    """Draw test accuracy over `x` times the scale of a run, shaded up to what stopping early could have kept.
+
+    The paper's value stands at the end of runs that reached the end of their schedule.
+    """
+    places = [run.epochs.assign(**{x: scale(run) * run.epochs[x]}) for run in seeds]
+    curves = [100 * curve(rows, x, "test_accuracy") for rows in places]
+    draw_curves(axes, seeds, curves, colour, label)
+    ends = [scale(run) * run.metrics[f"{x}s"] for run in seeds if has_final_test(run.metrics)]
+    if published is not None and ends:
+        axes.plot([max(ends)], [100 * published], **PAPER | {"color": colour})
+    for accuracy in curves:
+        best = accuracy.cummax()
+        axes.plot(best.index, best, color=colour, linewidth=0.8, linestyle=":")
+        axes.fill_between(best.index, accuracy, best, color=colour, alpha=0.3 / len(curves), linewidth=0)
+
+
+def _explain_stopping(axes: Axes, table: str) -> None:
+    """Legend entries for the shade, and for the paper's values from a table."""
+    axes.fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far")
+    axes.plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} ({table})")
+
+
+def _published_test(table: Sequence[Row], arch: str, variant: str) -> float | None:
+    """The paper's final test accuracy on true labels."""
+    return next(row.test for row in table if (row.arch, row.corruption, row.variant) == (arch, "none", variant))
 
 
 def learned_first(runs: list[Run], asked_for: Sequence[str] = LEARNED_FIRST) -> Figure:

@@ -60,7 +60,7 @@ def figure_1b(runs: list[Run]) -> Figure:
     if without_reference:
         warn(axes, f"no fitted run on true labels to compare with: {', '.join(without_reference)}")
     end_panel(axes, shown)
-    return finish(figure, "Figure 1b: slowdown of fitting corrupted labels", shown, compared=True)
+    return finish(figure, "Figure 1b: slowdown of fitting corrupted labels", shown, compared="cifar10")
 
 
 def figure_1c(runs: list[Run]) -> Figure:
@@ -79,7 +79,7 @@ def figure_1c(runs: list[Run]) -> Figure:
     axes.axhline(90, color=GREY, linestyle=":", linewidth=1, label="chance")
     _label(axes, "test error (%)", 100)
     end_panel(axes, shown := _runs_of(drawn))
-    return finish(figure, "Figure 1c: test error against label corruption", shown, compared=True)
+    return finish(figure, "Figure 1c: test error against label corruption", shown, compared="cifar10")
 
 
 def test_error(runs: list[Run]) -> Figure:
@@ -154,7 +154,7 @@ def batch_size_mlp(runs: list[Run]) -> Figure:
         axes.set_xlabel("batch size")
         end_panel(axes, in_panel)
         shown += in_panel
-    return finish(figure, "MLP 1x512 at four batch sizes", shown, compared=True)
+    return finish(figure, "MLP 1x512 at four batch sizes", shown, compared="cifar10")
 
 
 def _variant(batch_size: int, weight_decay: bool) -> str:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rethinking.figures.style import GREY, WARNING, YELLOW, style_of, with_legend
-from rethinking.paper.names import data_note, is_whole
+from rethinking.paper.names import DATASETS, data_note, is_whole
 from rethinking.results.runs import Run
 
 # The paper's value: a star that is larger than our marks and lies behind them.
@@ -30,7 +30,7 @@ PAPER: dict[str, Any] = {
 }
 PAPER_LABEL = "the paper"
 # Said where runs on a subset stand beside numbers that are not.
-ALL_IMAGES = "The numbers of others are of all 50,000 images"
+ALL_IMAGES = "The numbers of others are of all {:,} images"
 # Points across a mark of ours.
 MARK = 5.5
 
@@ -116,14 +116,15 @@ def end_panel(axes: Axes, runs: Sequence[Run]) -> None:
 
 
 def finish(
-    figure: Figure, title: str, runs: Iterable[Run], columns: int = 3, others: str = "", compared: bool = False
+    figure: Figure, title: str, runs: Iterable[Run], columns: int = 3, others: str = "", compared: str = ""
 ) -> Figure:
     """Title, legend, and notes on which data the runs are from and on what has not run.
 
-    `compared`: numbers of others stand beside ours, which are of all images even where ours are not.
+    `compared`: the data set on all of which the numbers of others beside ours are, even where ours are not.
     """
     runs = list(runs)
-    all_images = ALL_IMAGES if compared and not all(is_whole(run.metrics) for run in runs) else ""
+    on_subset = compared and not all(is_whole(run.metrics) for run in runs)
+    all_images = ALL_IMAGES.format(DATASETS[compared].train_size) if on_subset else ""
     return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), all_images, others))), columns)
 
 

@@ -1,6 +1,6 @@
 """The paper's figures and those it does not have, each with its caption.
 
-Sources: figures 1 and 2, tables 1 and 4 of the paper; `draw_all` writes them, the report shows them.
+Sources: figures 1 and 2, tables 1, 2 and 4 of the paper; `draw_all` writes them, the report shows them.
 """
 
 from collections.abc import Callable
@@ -109,6 +109,20 @@ FIGURES = {
         curves.mnist,
         grids=("mnist", "cifar10"),
     ),
+    "figure_2a": PaperFigure(
+        "Figure 2a: early stopping on ImageNet",
+        "Top-1 test accuracy of Inception V3 over thousands of steps, counted as in the paper: 32 images each. The "
+        "shaded area reaches up to the best accuracy so far: what stopping early could have kept. Stars are the final "
+        "values of table 2.",
+        curves.figure_2a,
+        grids=("imagenet",),
+    ),
+    "table_2": PaperFigure(
+        "Table 2 as points",
+        "Top-1 and top-5 accuracy of each row of table 2, a mark for each seed beside the paper's value (star).",
+        tables.table_2,
+        grids=("imagenet",),
+    ),
 }
 
 
@@ -118,7 +132,13 @@ def load_grids(metrics: Path) -> Grids:
 
 
 def draw_all(grids: Grids, out: Path) -> None:
-    """Draw every figure as `<out>/<name>.png` and `.svg`."""
+    """Draw every figure of these grids alone as `<out>/<name>.png` and `.svg`."""
     style()
     for name, figure in FIGURES.items():
-        save(figure.draw(*(grids[grid] for grid in figure.grids)), out / name)
+        if grids.keys() >= set(figure.grids):
+            save(figure.draw(*(grids[grid] for grid in figure.grids)), out / name)
+
+
+def draw_imagenet(runs: list[Run], out: Path) -> None:
+    """Draw figure 2a and table 2 of runs on ImageNet, or in small, as `<out>/<name>.png` and `.svg`."""
+    draw_all({"imagenet": runs}, out)

@@ -32,6 +32,7 @@ ARCHS = {
     "mlp_3x512": (PINK, "^"),
     "wrn_28_1": (BLACK, "v"),
     "inception_nobn": (SKY, "P"),
+    "inception_v3": (AMBER, "h"),
 }
 # Accuracy on parts of a training set with corrupted labels: words, colour and line.
 SUBSETS = {

@@ -1,4 +1,4 @@
-"""Tables 1 and 4 as figures of points: ours, seed by seed, beside the paper's value in each row."""
+"""Tables 1, 2 and 4 as figures of points: ours, seed by seed, beside the paper's value in each row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_mark, explain_marks, finish, panels
 from rethinking.figures.style import ARCHS, GREY
 from rethinking.paper.names import arch_name, variant_name
-from rethinking.paper.published import TABLE_1, TABLE_4, Row
+from rethinking.paper.published import TABLE_1, TABLE_2, TABLE_4, Row
 from rethinking.results.runs import Run, has_final_test, select
 
 
@@ -22,7 +22,18 @@ def table_1(runs: list[Run]) -> Figure:
     test.set(xlabel="test accuracy (%)", xlim=(0, 100))
     _zoom(train, [100 * run.metrics["train_accuracy"] for run in shown])
     explain_marks(test, shown)
-    return finish(figure, "Table 1: explicit regularisation", shown, compared=True)
+    return finish(figure, "Table 1: explicit regularisation", shown, compared="cifar10")
+
+
+def table_2(runs: list[Run]) -> Figure:
+    """Top-1 and top-5 accuracy of the 7 rows of table 2, on the test set above and on the training set below."""
+    figure, grid = panels(4, 2, (3.7, 2.6), sharey=True)
+    parts = {"test": "top-1 test", "test_top5": "top-5 test", "train": "top-1 train", "train_top5": "top-5 train"}
+    for axes, (part, words) in zip(grid, parts.items(), strict=True):
+        shown = _rows(axes, runs, TABLE_2, part)
+        axes.set(xlabel=f"{words} accuracy (%)", xlim=(-3, 103))
+    explain_marks(grid[0], shown)
+    return finish(figure, "Table 2: Inception V3 on ImageNet", shown, compared="imagenet")
 
 
 def table_4(runs: list[Run]) -> Figure:
@@ -31,11 +42,11 @@ def table_4(runs: list[Run]) -> Figure:
     shown = _rows(axes, runs, TABLE_4, "train")
     _zoom(axes, [100 * run.metrics["train_accuracy"] for run in shown])
     explain_marks(axes, shown)
-    return finish(figure, "Table 4: random labels with regularisers", shown, compared=True)
+    return finish(figure, "Table 4: random labels with regularisers", shown, compared="cifar10")
 
 
 def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[Run]:
-    """Draw the accuracy on a `part` (train or test) of every row, from top to bottom; return the runs drawn."""
+    """Draw an accuracy, the `part` such as test or train_top5, of every row from the top; return the runs drawn."""
     shown = []
     for height, row in enumerate(rows):
         seeds = select(runs, row.arch, row.corruption, row.variant)
@@ -44,7 +55,7 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[R
             axes.plot([100 * paper], [height], **PAPER, label=PAPER_LABEL)
         else:
             _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
-        if part == "test":
+        if part.startswith("test"):
             seeds = [run for run in seeds if has_final_test(run.metrics)]
         if not seeds:
             _in_words(axes, height, "not run", 0.16, "left")
@@ -53,7 +64,8 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[R
             accuracy = 100 * run.metrics[f"{part}_accuracy"]
             draw_mark(axes, accuracy, height, run, colour, marker, run.metrics["fitted"])
         shown += seeds
-    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
+    of_several = len({row.arch for row in rows}) > 1
+    axes.set_yticks(range(len(rows)), [_label(row, of_several) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     return shown
 
@@ -63,9 +75,10 @@ def _in_words(axes: Axes, height: float, words: str, x: float, align: Any) -> No
     axes.text(x, height, words, transform=axes.get_yaxis_transform(), ha=align, va="center", fontsize=7.5, color=GREY)
 
 
-def _label(row: Row) -> str:
+def _label(row: Row, with_arch: bool) -> str:
+    arch = f"{arch_name(row.arch)}: " if with_arch else ""
     labels = "random labels, " if row.corruption == "labels-1.0" else ""
-    return f"{arch_name(row.arch)}: {labels}{variant_name(row.variant)}"
+    return f"{arch}{labels}{variant_name(row.variant, row.arch)}"
 
 
 def _zoom(axes: Axes, values: list[float]) -> None:

@@ -22,11 +22,13 @@ DATASETS = {
     "cifar100": DataSet("official CIFAR-100", 50_000, 10_000, classes=100),
     "mnist": DataSet("official MNIST", 60_000, 10_000, channels=1),
     "digits": DataSet("scikit-learn's digits", 1_497, 300),
+    "imagenet": DataSet("ILSVRC 2012", 1_281_167, 50_000, classes=1000),
 }
 
 # The grids, each a folder of metrics, by the data that its runs are on.
-GRIDS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
-
+GRIDS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST", "imagenet": "ImageNet"}
+# Those of paper/dvc.yaml; ImageNet's is a pipeline of its own.
+PAPER_GRIDS = tuple(grid for grid in GRIDS if grid != "imagenet")
 
 # An architecture as the paper writes it.
 NAMES = {
@@ -36,6 +38,7 @@ NAMES = {
     "mlp_1x512": "MLP 1x512",
     "mlp_3x512": "MLP 3x512",
     "wrn_28_1": "Wide ResNet 28-1",
+    "inception_v3": "Inception V3",
 }
 
 # What sets a run of the grid apart, in words; a batch size speaks for itself.
@@ -45,6 +48,8 @@ VARIANTS = {
     "random_crop": "random crop",
     "augmentation": "full augmentation",
 }
+# Where table 2 has another word than table 4, for another augmentation.
+VARIANTS_OF = {"inception_v3": {"augmentation": "data augmentation"}}
 
 # What the kernels interpolate, in words, by the keys that collect_theory writes.
 LABELLINGS = {
@@ -86,10 +91,10 @@ def data_note(runs: Iterable[Run]) -> str:
     return "Data: " + ";\n".join(f"{data} ({', '.join(names)})" for data, names in archs.items())
 
 
-def variant_name(variant: str) -> str:
-    """A variant in words: `random crop, weight decay`."""
-    words = (VARIANTS.get(part, part.replace("batch_size-", "batch size ")) for part in variant.split("+"))
-    return ", ".join(words)
+def variant_name(variant: str, arch: str) -> str:
+    """A variant of an architecture in words: `random crop, weight decay`."""
+    words = VARIANTS | VARIANTS_OF.get(arch, {})
+    return ", ".join(words.get(part, part.replace("batch_size-", "batch size ")) for part in variant.split("+"))
 
 
 def arch_name(arch: str) -> str:

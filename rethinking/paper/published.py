@@ -4,13 +4,20 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """A row of a table of the paper: the run's coordinates in the grid and the printed accuracies."""
+    """A row of a table of the paper: the run's coordinates in the grid and the printed accuracies.
+
+    `best_test` is the best test accuracy of any epoch, which early stopping could have kept.
+    """
 
     arch: str
     corruption: str
     variant: str
     train: float | None
     test: float | None = None
+    train_top5: float | None = None
+    test_top5: float | None = None
+    best_test: float | None = None
+    best_test_top5: float | None = None
 
 
 # Table 1: CIFAR-10, train and test accuracy.
@@ -35,6 +42,20 @@ TABLE_1 = (
     Row("mlp_1x512", "none", "plain", 1.0, 0.5051),
     Row("mlp_1x512", "labels-1.0", "plain", 0.9934, 0.1061),
 )
+
+# Table 2: ImageNet, Inception V3, top-1 and top-5 accuracy.
+TABLE_2 = (
+    Row("inception_v3", "none", "augmentation+dropout+weight_decay", 0.9218, 0.7784, 0.9921, 0.9392),
+    Row("inception_v3", "none", "augmentation", 0.9233, 0.7295, 0.9917, 0.9043),
+    Row("inception_v3", "none", "weight_decay", 0.9060, 0.6718, 1.0, 0.8644, 0.7257, 0.9131),
+    Row("inception_v3", "none", "plain", 0.9953, 0.5980, 1.0, 0.8038, 0.6316, 0.8449),
+    Row("inception_v3", "labels-1.0", "dropout+weight_decay", 0.9118, 0.0009, 0.9795, 0.0049),
+    Row("inception_v3", "labels-1.0", "weight_decay", 0.8781, 0.0012, 0.9615, 0.0050),
+    Row("inception_v3", "labels-1.0", "plain", 0.9520, 0.0011, 0.9914, 0.0056),
+)
+
+# Images in a step of figure 2a: the batch of one of the paper's workers, by the package that it used.
+IMAGES_IN_STEP = 32
 
 # Table 4 (appendix): random labels with explicit regularisers, train accuracy; None is "failed to converge".
 TABLE_4 = (

@@ -68,7 +68,7 @@ class Results(NamedTuple):
 
 def _says_when_fitted(run: Mapping[str, Any], name: str) -> bool:
     """Whether a run that ended as soon as it fitted says anything of a metric: it cannot tell late from never."""
-    return has_final_test(run) if name in ("test_accuracy", "test_error") else run.get(name, 0) is not None
+    return has_final_test(run) if name.startswith("test_") else run.get(name, 0) is not None
 
 
 class Judgement(NamedTuple):
@@ -139,6 +139,11 @@ def _bound_text(claim: Claim) -> str | None:
     share = claim.kind == "bound" and is_share(claim.groups[0][0])
     text = f"{100 * bound:g}%" if share else as_text(bound, share=False)
     return f"at {'least' if claim.at_most is None else 'most'} {text}"
+
+
+def is_of_imagenet(verdict: Mapping[str, Any]) -> bool:
+    """Whether a verdict is on a claim about ImageNet or its network, which are counted by themselves."""
+    return verdict["metric"][0].startswith(("imagenet/", "parameters/inception_v3"))
 
 
 def is_share(path: str) -> bool:

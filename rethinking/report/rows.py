@@ -19,6 +19,9 @@ from rethinking.results.runs import Run, has_final_test, select
 
 DASH = "–"
 WHOLE_GRID = "paper/dvc.yaml:report"
+IMAGENET = "imagenet/dvc.yaml"
+# The accuracies that a table of the paper may print, as published.Row names them.
+ACCURACIES = ("train", "train_top5", "test", "test_top5", "best_test", "best_test_top5")
 # More runs than this are named by their block and architecture, all at once.
 MOST_RUNS = 5
 
@@ -49,15 +52,16 @@ class Rows:
     def __init__(self, grids: Grids, links: Links, targets: Mapping[tuple[str, RunName], str]):
         self.grids, self.links, self.targets = grids, links, targets
 
-    def published(self, row: Row) -> dict[str, Any]:
+    def published(self, row: Row, grid: str = "cifar10") -> dict[str, Any]:
         """A row of a table of the paper, ours beside it; `ours` is empty where it has not run."""
-        seeds = select(self.grids["cifar10"], row.arch, row.corruption, row.variant)
+        seeds = select(self.grids[grid], row.arch, row.corruption, row.variant)
         labels = "random labels" if row.corruption == "labels-1.0" else "true labels"
+        printed = {name: getattr(row, name) for name in ACCURACIES}
+        texts = {f"paper_{name}": "" if value is None else f"{value:.2%}" for name, value in printed.items()}
         return {
-            "name": f"{arch_name(row.arch)}: {labels}, {variant_name(row.variant)}",
-            "paper_train": "failed to converge" if row.train is None else f"{row.train:.2%}",
-            "paper_test": "" if row.test is None else f"{row.test:.2%}",
-            **self._seeds("cifar10", seeds),
+            "name": f"{arch_name(row.arch)}: {labels}, {variant_name(row.variant, row.arch)}",
+            **texts | ({"paper_train": "failed to converge"} if row.train is None else {}),
+            **self._seeds(grid, seeds),
         }
 
     def all_runs(self, grid: str) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -107,6 +111,8 @@ class Rows:
 
     def _stages_of(self, first: str, second: str, *rest: str) -> list[str]:
         """The DVC stages behind a metric such as `cifar10/inception/none/plain/epochs_to_fit`."""
+        if first == "imagenet":
+            return [IMAGENET]
         if first == "parameters":
             return ["paper/dvc.yaml:parameters"]
         if second == "audits":
@@ -122,8 +128,8 @@ class Rows:
         """What a row shows of runs that differ in their seed alone."""
 
         def number(key: str) -> Number:
-            shown = seeds if key != "test_accuracy" else [run for run in seeds if has_final_test(run.metrics)]
-            values = [run.metrics[key] for run in shown if run.metrics[key] is not None]
+            shown = [run for run in seeds if has_final_test(run.metrics)] if key.startswith("test_") else seeds
+            values = [run.metrics[key] for run in shown if run.metrics.get(key) is not None]
             where = ", ".join(f"{run.name.text}.{key}" for run in seeds)
             return (
                 Number(*_mean_and_spread(values), self.links.to(f"{grid}/runs.csv"), where) if values else Number(DASH)
@@ -131,9 +137,7 @@ class Rows:
 
         return {
             "seeds": len(seeds),
-            "train": number("train_accuracy"),
-            "test": number("test_accuracy"),
-            "best_test": number("best_test_accuracy"),
+            **{name: number(f"{name}_accuracy") for name in ACCURACIES},
             "untouched": number("clean_subset_accuracy"),
             "as_labelled": number("corrupted_subset_accuracy"),
             "as_true": number("recovered_true_accuracy"),
@@ -147,6 +151,8 @@ class Rows:
         """The command that makes these runs again, or nothing where there is none."""
         if not seeds:
             return ""
+        if grid == "imagenet":
+            return command_for([IMAGENET])
         return command_for([self.targets[grid, run.name] for run in seeds if (grid, run.name) in self.targets])
 
     def _fits(self, grid: str, seeds: list[Run]) -> Number:
@@ -186,7 +192,7 @@ def _network(path: str) -> str:
 def _setting(run: Run) -> str:
     """A run's corruption and variant in words."""
     label = style_of_run(run)[0]
-    return label if run.variant == "plain" else f"{label}, {variant_name(run.variant)}"
+    return label if run.variant == "plain" else f"{label}, {variant_name(run.variant, run.arch)}"
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:

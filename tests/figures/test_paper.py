@@ -6,16 +6,16 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from rethinking.core.errors import DataError
-from rethinking.figures.curves import figure_1a, figure_1a_architectures
+from rethinking.figures.curves import figure_1a, figure_1a_architectures, figure_2a
 from rethinking.figures.levels import figure_1b, figure_1c, time_to_fit
 from rethinking.figures.marks import ALL_IMAGES
-from rethinking.figures.paper import FIGURES, load_grids
+from rethinking.figures.paper import FIGURES, draw_imagenet, load_grids
 from rethinking.figures.style import ARCHS, save, style
 from rethinking.paper.claims import load_claims
-from rethinking.paper.published import TABLE_1
+from rethinking.paper.published import TABLE_1, TABLE_2
 from rethinking.results.runs import load_runs
 from tests.conftest import ROOT
-from tests.results.made import ALL_RUNS, make_run, write_grid
+from tests.results.made import ALL_RUNS, IMAGENET_RUNS, make_imagenet_run, make_run, write_grid
 
 
 @pytest.fixture
@@ -45,6 +45,12 @@ def marks(axes, arch):
         for line in lines
         if line.get_marker() not in ("*", "None")
     ]
+
+
+def stars(axes):
+    """The (x, y) of the paper's values."""
+    lines = [line for line in axes.lines if line.get_marker() == "*" and len(line.get_xdata())]
+    return [(line.get_xdata()[0], round(line.get_ydata()[0], 2)) for line in lines]
 
 
 def connected(axes, arch):
@@ -113,20 +119,53 @@ def test_the_line_is_the_mean_at_every_level_also_where_fewer_seeds_ran(draw):
 
 def test_the_papers_values_stand_at_both_ends_of_figure_1c(draw):
     figure = draw(figure_1c, [make_run("inception", "none")])
-    stars = {
-        (line.get_xdata()[0], round(line.get_ydata()[0], 2))
-        for line in figure.axes[0].lines
-        if line.get_marker() == "*" and len(line.get_xdata())
-    }
-    assert {(0.0, 14.25), (1.0, 90.22), (0.0, 23.93), (0.0, 49.49), (1.0, 89.39)} <= stars
+    expected = {(0.0, 14.25), (1.0, 90.22), (0.0, 23.93), (0.0, 49.49), (1.0, 89.39)}
+    assert expected <= set(stars(figure.axes[0]))
 
 
 def test_every_row_of_table_1_has_its_value_and_says_when_it_has_not_run(draw):
     figure = draw(FIGURES["table_1"].draw, [make_run("mlp_1x512", "none")])
     test = figure.axes[0]
-    stars = [line.get_xdata()[0] for line in test.lines if line.get_marker() == "*" and len(line.get_xdata())]
-    assert stars == pytest.approx([100 * row.test for row in TABLE_1])
+    assert [x for x, _ in stars(test)] == pytest.approx([100 * row.test for row in TABLE_1])
     assert [text.get_text() for text in test.texts].count("not run") == len(TABLE_1) - 1
+
+
+def test_figure_2a_counts_steps_of_32_images_and_shades_up_to_the_best_so_far(draw):
+    sizes = {"plain": 1024, "weight_decay": 512}
+    runs = [make_imagenet_run("none", variant, batch_size=size, epochs=10) for variant, size in sizes.items()]
+    figure = draw(figure_2a, [*runs, make_imagenet_run("none", "augmentation"), make_imagenet_run("labels-1.0")])
+    (axes,) = figure.axes
+    assert sorted(stars(axes)) == [(320.0, 67.18), (640.0, 59.80)]
+    (plain,) = [line for line in axes.lines if line.get_label() == "no regulariser"]
+    accuracy = [100 * row["test_accuracy"] for row in runs[0][3]]
+    assert plain.get_ydata().tolist() == pytest.approx(accuracy, abs=0.001)
+    assert plain.get_xdata().tolist() == [64.0 * epoch for epoch in range(1, 11)]
+    best = max(accuracy)
+    assert accuracy[-1] < best
+    shades = [path.vertices for shade in axes.collections for path in shade.get_paths() if len(path.vertices)]
+    assert [640.0, pytest.approx(best, abs=0.001)] in shades[-1].tolist()
+
+
+def test_every_row_of_table_2_has_its_four_values_and_says_when_it_has_not_run(draw):
+    figure = draw(FIGURES["table_2"].draw, [make_imagenet_run("labels-1.0", "weight_decay", epochs_to_fit=None)])
+    for axes, part in zip(figure.axes, ("test", "test_top5", "train", "train_top5"), strict=True):
+        assert [x for x, _ in stars(axes)] == pytest.approx([100 * getattr(row, part) for row in TABLE_2])
+        assert [text.get_text() for text in axes.texts].count("not run") == len(TABLE_2) - 1
+        ((_, height, filled, _),) = marks(axes, "inception_v3")
+        assert (height, filled) == (5, False)
+
+
+def test_runs_on_imagenet_in_small_are_drawn_alone_and_told_from_the_papers(tmp_path):
+    small = {"dataset": "imagenet-folder", "train_size": 20_000, "batch_size": 64}
+    write_grid(tmp_path / "small", [make_imagenet_run(*run[1:], **small) for run in IMAGENET_RUNS])
+    draw_imagenet(load_runs(tmp_path / "small"), tmp_path / "plots")
+    files = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert files == ["figure_2a.png", "figure_2a.svg", "table_2.png", "table_2.svg"]
+    figure = figure_2a(load_runs(tmp_path / "small"))
+    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert "imagenet-folder, 20,000 training images" in words
+    assert ALL_IMAGES.format(1_281_167) in words
+    plt.close(figure)
 
 
 @pytest.mark.filterwarnings("error")
@@ -135,6 +174,9 @@ def test_any_subset_of_the_runs_can_be_drawn(tmp_path, number):
     chosen = random.Random(number).sample(ALL_RUNS, number)
     endings = [{}, {"epochs_to_fit": None}, {"diverged": True}]
     write_grid(tmp_path / "metrics/cifar10", [make_run(*r, **endings[i % 3]) for i, r in enumerate(chosen)])
+    imagenet = random.Random(number).sample(IMAGENET_RUNS, min(number, 7))
+    made = [make_imagenet_run(*run[1:], **endings[i % 3]) for i, run in enumerate(imagenet)]
+    write_grid(tmp_path / "metrics/imagenet", made)
     grids = load_grids(tmp_path / "metrics")
     style()
     for figure in FIGURES.values():
@@ -163,10 +205,11 @@ def test_the_numbers_of_others_are_told_from_those_of_a_subset(draw):
         drawn = draw(figure, [make_run("inception", "none", **changes)])
         return " ".join(text.get_text() for text in drawn.findobj(Text))
 
-    assert ALL_IMAGES in notes(figure_1c, train_size=5000)
-    assert ALL_IMAGES in notes(figure_1a, train_size=5000)
-    assert ALL_IMAGES not in notes(figure_1c)
-    assert ALL_IMAGES not in notes(time_to_fit, train_size=5000)  # which shows no numbers of others
+    all_images = ALL_IMAGES.format(50_000)
+    assert all_images in notes(figure_1c, train_size=5000)
+    assert all_images in notes(figure_1a, train_size=5000)
+    assert all_images not in notes(figure_1c)
+    assert all_images not in notes(time_to_fit, train_size=5000)  # which shows no numbers of others
 
 
 def test_the_stage_draws_every_figure_with_the_same_bytes_in_another_process(tmp_path, run_stage):
@@ -205,9 +248,16 @@ def test_metrics_that_lack_a_key_are_named(tmp_path):
         load_grids(tmp_path)
 
 
-def test_the_figures_marks_and_the_claims_have_the_same_numbers():
+@pytest.mark.parametrize(
+    ("grid", "table", "parts"),
+    [
+        ("cifar10", TABLE_1, ("train", "test")),
+        ("imagenet", TABLE_2, ("train", "train_top5", "test", "test_top5")),
+    ],
+)
+def test_the_figures_marks_and_the_claims_have_the_same_numbers(grid, table, parts):
     claims = {claim.metric: claim.paper for claim in load_claims(ROOT / "paper/claims.yaml").claims}
-    for row in TABLE_1:
-        path = f"cifar10/{row.arch}/{row.corruption}/{row.variant}"
-        assert claims[f"{path}/train_accuracy"] == row.train
-        assert claims[f"{path}/test_accuracy"] == row.test
+    for row in table:
+        path = f"{grid}/{row.arch}/{row.corruption}/{row.variant}"
+        for part in parts:
+            assert claims[f"{path}/{part}_accuracy"] == getattr(row, part)

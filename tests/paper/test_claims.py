@@ -10,6 +10,7 @@ from rethinking.core.errors import UsageError
 from rethinking.core.run_name import kind_and_level
 from rethinking.core.tables import write_table
 from rethinking.paper.claims import load_claims
+from rethinking.paper.published import TABLE_2
 from rethinking.paper.verdicts import interval_of_mean, judge
 from rethinking.results.runs import row_of
 from tests.results.made import results_of
@@ -211,6 +212,60 @@ def test_gains_are_paired_by_seed():
 def test_every_claim_of_table_1_is_there():
     rows = {(claim.source, claim.metric.rsplit("/")[-1]) for claim in CLAIMS.claims if claim.id.startswith("table_1_")}
     assert rows == {(f"table 1, row {n}", f"{s}_accuracy") for n in range(1, 20) for s in ("train", "test")}
+
+
+TABLE_2_VALUES = [claim for claim in CLAIMS.claims if claim.id.startswith("table_2_") and claim.kind == "value"]
+IMAGENET = [claim.id for claim in CLAIMS.claims if claim.groups[0][0].startswith("imagenet/")]
+
+
+def test_every_claim_of_table_2_is_there():
+    rows = [(claim.source, claim.metric.rsplit("/")[-1]) for claim in TABLE_2_VALUES]
+    keys = [f"{split}_{top5}accuracy" for split in ("train", "test") for top5 in ("", "top5_")]
+    assert sorted(rows) == sorted((f"table 2, row {n}", key) for n in range(1, 8) for key in keys)
+
+
+def on_imagenet(**changes):
+    """Results as table 2 has them."""
+    size = {"dataset": "imagenet", "train_size": 1_281_167, "arch": "inception_v3", "seed": 0}
+    corruptions = {}
+    for row in TABLE_2:
+        printed = {f"{part}_accuracy": getattr(row, part) for part in row._fields[3:] if getattr(row, part)}
+        kind, level = kind_and_level(row.corruption)
+        metrics = size | {"kind": kind, "level": level} | printed | changes
+        corruptions.setdefault(row.corruption, {})[row.variant] = {"seed-0": metrics}
+    return {"imagenet": {"inception_v3": corruptions}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "reproduced"),
+        ({"train_size": 100_000}, "not run"),
+        ({"dataset": "imagenet-folder"}, "not run"),
+        ({"dataset": "imagenet-folder", "train_size": 20_000}, "not run"),
+    ],
+)
+def test_the_papers_table_2_reproduces_its_claims_and_runs_in_small_say_nothing(changes, expected):
+    results = on_imagenet(**changes)
+    assert {verdict(results, claim)["verdict"] for claim in IMAGENET} == {expected}
+    assert len(IMAGENET) == 32
+
+
+def test_labels_of_imagenet_that_were_never_corrupted_and_a_run_without_a_fall_are_noticed():
+    results = on_imagenet()
+    plain = results["imagenet"]["inception_v3"]["labels-1.0"]["plain"]["seed-0"]
+    plain |= {"test_accuracy": 0.0018, "test_top5_accuracy": 0.0071}
+    differing = {claim for claim in IMAGENET if verdict(results, claim)["verdict"] == "differs"}
+    assert differing == {"table_2_random_labels_plain_test", "table_2_random_labels_plain_test_top5"}
+    results = on_imagenet(best_test_accuracy=0.6718)
+    assert verdict(results, "figure_2a_weight_decay_early_stopping")["verdict"] == "differs"
+
+
+def test_a_run_on_imagenet_that_ended_when_it_fitted_has_no_test_accuracy_of_either_kind():
+    results = on_imagenet(ended_when_fitted=True)
+    found = {claim.id: verdict(results, claim.id)["verdict"] for claim in TABLE_2_VALUES}
+    true_labels = {claim for claim in found if "random_labels" not in claim}
+    assert {claim for claim in found if found[claim] == "not run"} == {c for c in true_labels if "_test" in c}
 
 
 VALID = """

@@ -7,6 +7,7 @@ from rethinking.core.files import write_json
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
 from rethinking.paper.names import GRIDS
+from rethinking.paper.published import TABLE_2
 from rethinking.paper.verdicts import Results
 from rethinking.results.runs import Run, row_of
 
@@ -17,9 +18,11 @@ PARAMETERS = {
     "mlp_3x512": 1_735_178,
     "mlp_1x512": 1_209_866,
     "wrn_28_1": 369_498,
+    "inception_v3": 27_143_152,
 }
 TEST = {"inception": 0.86, "inception_nobn": 0.82, "alexnet": 0.76, "mlp_3x512": 0.52, "mlp_1x512": 0.51}
 FIT = {"inception": 9, "inception_nobn": 14, "alexnet": 16, "mlp_3x512": 22, "mlp_1x512": 28, "wrn_28_1": 20}
+FIT |= {"inception_v3": 30}
 PIXELS = ("shuffled_pixels", "random_pixels", "gaussian")
 TENTHS = [f"labels-{tenth / 10}" for tenth in range(1, 11)]
 FIFTHS = TENTHS[1::2]
@@ -35,6 +38,7 @@ ALL_RUNS = (
     + [("inception", "labels-1.0", v) for v in ("random_crop", "augmentation")]
 )
 CIFAR100_RUNS = [("wrn_28_1", corruption, "plain") for corruption in ("none", "labels-0.5", "labels-1.0")]
+IMAGENET_RUNS = [row[:3] for row in TABLE_2]
 MNIST_RUNS = [("mlp_1x512", corruption, "plain") for corruption in ("none", "labels-1.0")]
 
 
@@ -102,6 +106,19 @@ def make_run(arch, corruption, variant="plain", seed=0, epochs=64, **changes):
     return f"{arch}-{corruption}-{variant}-{seed}", (arch, corruption, variant), metrics, rows, windows
 
 
+def make_imagenet_run(corruption, variant="plain", **changes):
+    """A run of Inception V3 on ImageNet as `make_run` makes it, with top-5 accuracies and 2,000 steps an epoch."""
+    size = {"dataset": "imagenet", "train_size": 1_281_167, "test_size": 50_000, "batch_size": 1024}
+    name, place, metrics, rows, windows = make_run("inception_v3", corruption, variant, **size | changes)
+    for row in rows:
+        row["step"] = 2000 * row["epoch"]
+        row |= {f"{part}_top5_accuracy": row[f"{part}_accuracy"] ** 0.4 for part in ("train", "test")}
+    metrics["steps"] = rows[-1]["step"]
+    for key in ("train", "test", "best_test"):
+        metrics[f"{key}_top5_accuracy"] = metrics[f"{key}_accuracy"] ** 0.4
+    return name, place, metrics, rows, windows
+
+
 def write_grid(folder: Path, runs) -> None:
     """Write runs.csv, curves.csv and steps.csv of runs made by `make_run`."""
     write_table(folder / "runs.csv", [row_of(RunName.parse(name), metrics) for name, _, metrics, *_ in runs])
@@ -126,7 +143,7 @@ def results_of(nested) -> Results:
 
 
 def write_metrics(folder: Path, seeds=(0,)) -> None:
-    """Everything: the paper's grid with a few runs that never fit or diverge, CIFAR-100, MNIST and claims."""
+    """Everything: the paper's grid with a few runs that never fit or diverge, CIFAR-100, MNIST, ImageNet and claims."""
     changes = {
         ("alexnet", "labels-1.0", "weight_decay"): {"epochs_to_fit": None},
         ("alexnet", "labels-0.9", "plain"): {"epochs_to_fit": None},
@@ -139,6 +156,8 @@ def write_metrics(folder: Path, seeds=(0,)) -> None:
     write_grid(folder / "cifar100", cifar100)
     mnist_sizes = {"dataset": "mnist", "train_size": 60_000}
     write_grid(folder / "mnist", [make_run(*run, seed=seed, **mnist_sizes) for run in MNIST_RUNS for seed in seeds])
+    imagenet = [make_imagenet_run(*run[1:], seed=seed, epochs_to_fit=None) for run in IMAGENET_RUNS for seed in seeds]
+    write_grid(folder / "imagenet", imagenet)
     write_json(folder / "claims.json", claims())
     write_json(folder / "parameters.json", PARAMETERS)
     write_json(folder / "cifar10/audits.json", {"labels-0.5": {"changed": 0.4503}})

@@ -20,7 +20,7 @@ def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts
     write_json(tmp_path / "a/metrics/theory/mnist/summary.json", {"kernel": {}})
     done = run_stage("tools.combine", "a", "b", "--out", "both")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist\n"
+    assert done.stdout == "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist, 0 runs of imagenet\n"
     found = {run.name.text: run for run in load_grids(tmp_path / "both/metrics")["cifar10"]}
     assert sorted(found) == ["alexnet-none-plain-0", "inception-none-plain-0", "inception-none-plain-1"]
     apart = {
