@@ -15,8 +15,8 @@ from rethinking.core.files import read_json
 from rethinking.core.run_name import RunName
 from rethinking.figures.paper import FIGURES, Grids, load_grids
 from rethinking.paper.names import GRIDS, arch_name, data_note, data_of
-from rethinking.paper.published import TABLE_1, TABLE_4
-from rethinking.paper.verdicts import VERDICTS
+from rethinking.paper.published import TABLE_1, TABLE_2, TABLE_4
+from rethinking.paper.verdicts import VERDICTS, is_of_imagenet
 from rethinking.report.rows import Links, Rows, data_uri
 from rethinking.report.theory import theory_sections
 from rethinking.results.runs import Run
@@ -37,7 +37,9 @@ def build_page(
     linked = Links(metrics, out.parent)
     rows = Rows(grids, linked, targets)
     verdicts = read_json(metrics / "claims.json") if (metrics / "claims.json").exists() else []
-    claims = [rows.claim(verdict) for verdict in verdicts]
+    of_imagenet = [rows.claim(verdict) for verdict in verdicts if is_of_imagenet(verdict)]
+    claims = [rows.claim(verdict) for verdict in verdicts if not is_of_imagenet(verdict)]
+    figures = {name: _figure(name, plots / "paper", grids, linked) for name in FIGURES}
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -47,18 +49,31 @@ def build_page(
         keep_trailing_newline=True,
     )
     return environment.get_template("report.html.j2").render(
-        verdicts={verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS},
+        verdicts=_counts(claims),
         claims_file=linked.to("claims.json"),
         networks=list(dict.fromkeys(network for claim in claims for network in claim["networks"])),
         claims=_by_verdict(claims, small),
         small=small,
         provenance=[row for grid in GRIDS for row in _provenance(grid, grids[grid])],
-        figures=[_figure(name, plots / "paper", grids, linked) for name in FIGURES],
+        figures=[figure for name, figure in figures.items() if FIGURES[name].grids != ("imagenet",)],
         table_1=[rows.published(row) for row in TABLE_1],
         table_4=[rows.published(row) for row in TABLE_4],
         grids=[(grid, name, rows.all_runs(grid)) for grid, name in GRIDS.items() if grids[grid]],
+        imagenet=None
+        if small
+        else {
+            "claims": of_imagenet,
+            "verdicts": _counts(of_imagenet),
+            "figures": [figure for name, figure in figures.items() if FIGURES[name].grids == ("imagenet",)],
+            "rows": [rows.published(row, "imagenet") for row in TABLE_2],
+        },
         theory=theory_sections(metrics / "theory", plots / "theory", linked),
     )
+
+
+def _counts(claims: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many claims have each verdict."""
+    return {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
 
 
 def _by_verdict(claims: list[dict[str, Any]], small: bool) -> list[tuple[str, list[dict[str, Any]]]]:

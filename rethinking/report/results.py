@@ -8,7 +8,7 @@ import pandas as pd
 from rethinking.core.tables import markdown
 from rethinking.paper.names import arch_name, data_note
 from rethinking.paper.published import TABLE_1
-from rethinking.paper.verdicts import table
+from rethinking.paper.verdicts import is_of_imagenet, table
 from rethinking.results.runs import PLAIN, Run, has_final_test, select
 
 TEXT = """# Results
@@ -26,8 +26,15 @@ the paper belongs to the end of the schedule.
 
 The paper's number, ours as the mean over seeds with its 95% interval where there are several, and the verdict by the
 tolerance in [paper/claims.yaml](../paper/claims.yaml). A *smallest gap* or *rise* belongs to a claim about an order.
+Claims on ImageNet follow by themselves.
 
-{claims}{small}"""
+{claims}
+## Every claim on ImageNet
+
+Table 2 and figure 2a: Inception V3 on all 1,281,167 training images of ILSVRC 2012, tested on its 50,000 validation
+images.
+
+{imagenet}{small}"""
 
 SMALL = """
 ## In small
@@ -38,12 +45,14 @@ SMALL = """
 
 
 def results_page(runs: Sequence[Run], verdicts: list[dict[str, Any]], in_small: list[dict[str, Any]]) -> str:
-    """The page of the grid's runs on CIFAR-10, of all verdicts and of those in small."""
+    """The page of the runs on CIFAR-10, of all verdicts, those on ImageNet apart, and of those in small."""
     networks = markdown(networks_table(runs), text_columns=2)
     judged = [each for each in in_small if each["verdict"] != "not run"]
     small = SMALL.format(claims=table(judged)) if judged else ""
     data = data_note(runs).replace("\n", " ")
-    return TEXT.format(data=data, networks=networks, claims=table(verdicts), small=small)
+    imagenet = table([each for each in verdicts if is_of_imagenet(each)])
+    claims = table([each for each in verdicts if not is_of_imagenet(each)])
+    return TEXT.format(data=data, networks=networks, claims=claims, imagenet=imagenet, small=small)
 
 
 def networks_table(runs: Sequence[Run]) -> pd.DataFrame:

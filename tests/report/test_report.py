@@ -1,4 +1,5 @@
 import re
+import shutil
 from fnmatch import fnmatchcase
 from html.parser import HTMLParser
 
@@ -11,13 +12,14 @@ from rethinking.core.run_name import RunName
 from rethinking.figures.paper import FIGURES, draw_all, load_grids
 from rethinking.paper.claims import load_claims
 from rethinking.paper.text import as_text
-from rethinking.paper.verdicts import judge
+from rethinking.paper.verdicts import VERDICTS, is_of_imagenet, judge
 from rethinking.report.page import build_page
 from rethinking.report.rows import Links, Rows
 from rethinking.report.theory import PICTURES, TREND
+from stages.claims import read_results
 from stages.report import targets
 from tests.conftest import ROOT
-from tests.results.made import claims, make_run, results_of, write_grid, write_metrics
+from tests.results.made import claims, make_imagenet_run, make_run, results_of, write_grid, write_metrics
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -195,6 +197,9 @@ def test_the_command_of_every_claim_makes_what_the_claim_is_read_from_and_no_oth
     for claim in known.claims:
         verdict = judge(known, claim, results_of({}))
         wanted = rows.claim(verdict)["command"].removeprefix("dvc repro ").removeprefix("--glob ").split()
+        if verdict["metric"][0].startswith("imagenet/"):
+            assert wanted == ["imagenet/dvc.yaml"]  # a pipeline of its own, whole
+            continue
         made = [[stage for stage in every if fnmatchcase(stage, target.strip("'"))] for target in wanted]
         assert all(made), claim.id
         names = {re.sub(r"-\d+$", "", stage.partition("@")[2]) for found in made for stage in found}
@@ -245,6 +250,45 @@ def test_numbers_in_the_tables_are_those_of_the_metrics(tmp_path):
         "MLP 3x512: true labels, no regulariser dvc repro paper/dvc.yaml:report 100.00% 99.99% 52.39% 51.87%"
         in Page(html).text
     )
+
+
+def section(html, name):
+    """The section of a page with that heading, as a page."""
+    (found,) = re.findall(rf'<section aria-labelledby="{name}">.*?</section>', html, re.DOTALL)
+    return Page(found)
+
+
+def test_imagenet_has_a_section_with_its_rows_figures_and_claims_which_are_counted_by_themselves(results, tmp_path):
+    for name in ("metrics", "plots"):
+        shutil.copytree(results / name, tmp_path / name)
+    made = make_imagenet_run("none", "weight_decay", epochs_to_fit=None)
+    made[2].update(train_accuracy=0.9131, test_accuracy=0.6642, best_test_accuracy=0.7, test_top5_accuracy=0.8591)
+    write_grid(tmp_path / "metrics/imagenet", [made])
+    known = load_claims(ROOT / "paper/claims.yaml")
+    verdicts = [judge(known, claim, read_results(tmp_path / "metrics")) for claim in known.claims]
+    write_json(tmp_path / "metrics/claims.json", verdicts)
+    html = html_of(tmp_path)
+    imagenet = section(html, "imagenet")
+    row = "Inception V3: true labels, weight decay dvc repro imagenet/dvc.yaml"
+    assert f"{row} 90.60% 91.31% 67.18% 66.42% 72.57% 70.00% not fitted ILSVRC 2012" in imagenet.text
+    assert f"{row} 100.00% {made[2]['train_top5_accuracy']:.2%} 86.44% 85.91% 91.31%" in imagenet.text
+    assert "Inception V3: random labels, dropout, weight decay 91.18% – 0.09% – – not run" in imagenet.text
+    assert [image["alt"] for image in imagenet.all("img")] == [FIGURES[n].title for n in ("figure_2a", "table_2")]
+    counts = [sum(is_of_imagenet(v) and v["verdict"] == name for v in verdicts) for name in VERDICTS]
+    assert counts[0] > 0
+    words = ", ".join(f"{count} {name}" for count, name in zip(counts, VERDICTS, strict=True))
+    assert f"the claims on ImageNet : {words}." in Page(html).text
+    own = {v["id"] for v in verdicts if is_of_imagenet(v)}
+    assert {a["id"].removeprefix("claim-") for a in imagenet.all("tr") if "id" in a} == own
+    others = {a["id"].removeprefix("claim-") for a in section(html, "claims").all("tr") if "id" in a}
+    assert others == {v["id"] for v in verdicts} - own
+    assert "metrics/imagenet/runs.csv" in {a["href"] for a in imagenet.all("a")}
+
+
+def test_the_report_in_small_leaves_imagenet_out(results):
+    page = Page(build_page(results / "metrics", results / "plots", results / "report.html", {}, small=True))
+    assert {"href": "#imagenet"} not in page.all("a")
+    assert FIGURES["figure_2a"].title not in page.text
 
 
 def test_a_page_without_any_result_says_so(tmp_path):

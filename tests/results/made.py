@@ -18,7 +18,8 @@ PARAMETERS = {
     "mlp_3x512": 1_735_178,
     "mlp_1x512": 1_209_866,
     "wrn_28_1": 369_498,
-    "inception_v3": 27_143_152,
+    "inception_v3": 23_817_352,
+    "inception_v3_auxiliary": 27_143_152,
 }
 TEST = {"inception": 0.86, "inception_nobn": 0.82, "alexnet": 0.76, "mlp_3x512": 0.52, "mlp_1x512": 0.51}
 FIT = {"inception": 9, "inception_nobn": 14, "alexnet": 16, "mlp_3x512": 22, "mlp_1x512": 28, "wrn_28_1": 20}
