@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,13 @@ def sha256(path: Path) -> str:
 def sha256_of(value: Any) -> str:
     """The SHA-256 of a JSON-serialisable value, independent of key order."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def hashes_of_code(root: Path, places: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of every file of code in these places, files or folders, by path from the root."""
+    paths = [root / name for name in places]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return {file.relative_to(root).as_posix(): sha256(file) for file in files}
 
 
 def seal(folder: Path, meta: Mapping[str, Any]) -> None:

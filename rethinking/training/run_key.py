@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from rethinking.core.config import Parameters
-from rethinking.core.files import sha256, sha256_of
+from rethinking.core.files import hashes_of_code, sha256_of
 from rethinking.training.recipe import description
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,4 @@ def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: to
 
 def code_hashes(arch: str) -> dict[str, str]:
     """The SHA-256 of every file of code that a training of the architecture depends on, by path from the root."""
-    places = [ROOT / name for name in (*TRAINING_CODE, f"rethinking/models/{arch}.py")]
-    files = [file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
-    return {file.relative_to(ROOT).as_posix(): sha256(file) for file in files}
+    return hashes_of_code(ROOT, (*TRAINING_CODE, f"rethinking/models/{arch}.py"))

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from rethinking.core import config, registry
 from rethinking.core.files import read_yaml, sha256
+from rethinking.core.state import checksum
 from rethinking.core.tables import read_table
 from rethinking.theory.common import config as config_theory
-from rethinking.training.checkpoint import checksum
 from rethinking.training.recipe import description
 from tests.pipeline_helpers import (
     ROOT,
