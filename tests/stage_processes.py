@@ -39,6 +39,11 @@ class StageProcess:
         self._process.start()
 
     @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """The exit code, minus the signal that ended the process, or None while it runs."""
         return self._process.exitcode

@@ -317,6 +317,14 @@ def load(*paths: Path) -> Parameters:
     return parameters
 
 
+def overlaid(*paths: Path) -> dict[str, Any]:
+    """The sections of parameter files as one document, a later file's keys over an earlier one's. Raises UsageError."""
+    document: dict[str, Any] = {}
+    for path in paths:
+        document = _overlaid(document, _read(path))
+    return document
+
+
 def resources(*paths: Path) -> dict[str, Resources]:
     """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
     return _section("resources", dict[str, Resources], *paths)
@@ -328,11 +336,8 @@ def paper(path: Path) -> Paper:
 
 
 def _section(name: str, kind: type[_Kind], *paths: Path) -> _Kind:
-    section: dict[str, Any] = {}
-    for path in paths:
-        section = _overlaid(section, _read(path).get(name) or {})
     try:
-        return TypeAdapter(kind).validate_python(section)
+        return TypeAdapter(kind).validate_python(overlaid(*paths).get(name) or {})
     except ValidationError as error:
         raise UsageError(f"{error_sentence(error, name)} ({' with '.join(map(str, paths))})") from None
 

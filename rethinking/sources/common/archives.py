@@ -67,14 +67,14 @@ def fingerprint(source: Path) -> str:
 def _members(source: Path) -> Iterator[tuple]:
     """(name, size, function that reads the bytes) of every member; for a folder, None is in place of the function."""
     if source.is_dir():
-        for path in _files_below(source):
+        for path in files_below(source):
             yield path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             for info in archive.infolist():
                 yield info.filename, info.file_size, None if info.is_dir() else lambda info=info: archive.read(info)
     else:
-        with tarfile.open(source, tarinfo=_Member) as archive:
+        with tarfile.open(source, tarinfo=Member) as archive:
             for member in archive:
                 archive.members.clear()  # type: ignore[attr-defined]  # where tarfile keeps every header
                 if member.issym() or member.islnk() or not (member.isfile() or member.isdir()):
@@ -82,28 +82,28 @@ def _members(source: Path) -> Iterator[tuple]:
                         f"dataset.source: '{source}' holds '{member.name}', a link or device; only plain files are read"
                     )
                 yield member.name, member.size, None if member.isdir() else lambda member=member: _read(archive, member)
-            _check_end(archive)
+            check_end(archive)
 
 
-def _files_below(folder: Path, *above: Path) -> Iterator[Path]:
+def files_below(folder: Path, *above: Path) -> Iterator[Path]:
     """The files below a folder, sorted, through links too; `above` are the real folders on the way to it."""
     real = folder.resolve()
     if real in above:
         raise DataError(f"dataset.source: '{folder}' is a link to a folder that holds it; delete the link")
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            yield from _files_below(path, *above, real)
+            yield from files_below(path, *above, real)
         elif path.is_file():
             yield path
         else:
             raise DataError(f"dataset.source: '{path}' is a broken link or a device; delete it")
 
 
-class _Member(tarfile.TarInfo):
+class Member(tarfile.TarInfo):
     """A member's header; tarfile reads what belongs to it, such as a long name, into memory whatever its size."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
         member = super().frombuf(buf, encoding, errors)
         if member.type == tarfile.GNUTYPE_SPARSE:
             raise ValueError(f"'{member.name}' is a sparse file")
@@ -112,7 +112,7 @@ class _Member(tarfile.TarInfo):
         return member
 
 
-def _check_end(archive: tarfile.TarFile) -> None:
+def check_end(archive: tarfile.TarFile) -> None:
     """Raise EOFError unless nothing but the end mark follows, as tarfile takes a cut or damaged header for the end.
 
     Reading to the last byte also checks the checksum of a compressed file.

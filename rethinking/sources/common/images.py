@@ -31,7 +31,7 @@ def is_image_file(name: str) -> bool:
     """Whether a file name has the form `.../train|test/<class>/<image>`."""
     path = PurePosixPath(name)
     is_image = len(path.parts) >= 3 and path.parts[-3] in SPLITS and path.suffix.lower() in FORMATS
-    return is_image and _clutter(path) is None
+    return is_image and clutter_in(path) is None
 
 
 def read_image_tree(
@@ -49,12 +49,12 @@ def read_image_tree(
     decoded: dict[str, list[tuple[str, str, np.ndarray]]] = {split: [] for split in SPLITS}
     formats: Counter[str] = Counter()
     passed_over: Counter[str] = Counter()
-    places = _Places()
+    places = Places()
     for file_name, content in files:
         path = PurePosixPath(file_name)
         if set(path.parts[:-1]).isdisjoint(SPLITS):
             continue
-        if clutter := _clutter(path):
+        if clutter := clutter_in(path):
             passed_over[clutter] += 1
             continue
         places.take(path)
@@ -84,12 +84,12 @@ def read_image_tree(
     )
 
 
-def _clutter(path: PurePosixPath) -> str | None:
+def clutter_in(path: PurePosixPath) -> str | None:
     """The part of a path that gives it away as a tool's own file, such as `.ipynb_checkpoints`."""
     return next((part for part in path.parts if part.startswith(".") or part in CLUTTER), None)
 
 
-class _Places:
+class Places:
     """Where the images lie: each split in one folder, each image once."""
 
     def __init__(self) -> None:

@@ -1,0 +1,106 @@
+"""Evaluation over several processes: every image once, in the same batches whatever their number."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from rethinking.imagenet.index import Split
+from rethinking.imagenet.loader import Images, Item, batches
+from rethinking.imagenet.processes import Processes
+from rethinking.imagenet.step import autocast
+from rethinking.imagenet.transforms import network_input
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predicted classes (N,) int64, whether the label was among the five highest (N,) bool, and the plain
+    cross-entropies (N,) float32, of images in the order that was asked for."""
+
+    classes: np.ndarray
+    in_top5: np.ndarray
+    losses: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Batches of consecutive images, dealt to the processes in turn."""
+
+    numbers: np.ndarray
+    size: int
+    processes: Processes
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        for start in self.starts():
+            yield [(0, int(number)) for number in self.numbers[start : start + self.size]]
+
+    def starts(self) -> range:
+        """Where this process's batches begin among the images."""
+        return range(self.processes.rank * self.size, len(self.numbers), self.processes.size * self.size)
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module,
+    weights: dict[str, Tensor],
+    split: Split,
+    labels: Tensor,
+    numbers: np.ndarray,
+    settings: Any,
+    processes: Processes,
+    on_batch: Callable[[], None] = lambda: None,
+) -> Predictions:
+    """Predict the images of these numbers with these weights, in evaluation mode.
+
+    `labels` (all of the split's) are on the device; `settings` is the train section of the parameters. Raises DataError
+    for an image that cannot be read.
+    """
+    device = processes.device
+    found = torch.zeros(3, len(numbers), dtype=torch.float64, device=device)
+    shares = Shares(numbers, settings.evaluation_batch, processes)
+    was_training = model.training
+    model.eval()
+    images = batches(Images(split, settings.input_size), shares, processes.workers)
+    for start, (pixels, batch) in zip(shares.starts(), images, strict=True):
+        truth = labels[batch.to(device)]
+        with autocast(device, settings.precision):
+            logits = functional_call(model, weights, (network_input(pixels.to(device, non_blocking=True)),))
+        logits = logits.float()
+        top = logits.topk(min(TOP, logits.shape[1]), dim=1).indices
+        losses = functional.cross_entropy(logits, truth, reduction="none")
+        among = (top == truth[:, None]).any(dim=1)
+        found[:, start : start + len(batch)] = torch.stack([top[:, 0].double(), among.double(), losses.double()])
+        on_batch()
+    model.train(was_training)
+    classes, in_top5, all_losses = processes.sum(found).cpu().numpy()
+    return Predictions(classes.astype(np.int64), in_top5.astype(bool), all_losses.astype(np.float32))
+
+
+def scores(prefix: str, predictions: Predictions, labels: np.ndarray) -> dict[str, float]:
+    """Loss, accuracy and top-5 accuracy under the names of the contract, such as `test_top5_accuracy`."""
+    return {
+        f"{prefix}_loss": float(predictions.losses.astype(np.float64).mean()),
+        f"{prefix}_accuracy": float((predictions.classes == labels).mean()),
+        f"{prefix}_top5_accuracy": float(predictions.in_top5.mean()),
+    }
+
+
+def subset_scores(predictions: Predictions, labels: np.ndarray, true_labels: np.ndarray) -> dict[str, float | None]:
+    """Accuracies on the images whose label was kept and on those where it was changed; None without such images."""
+    changed = labels != true_labels
+
+    def share(right: np.ndarray, of: np.ndarray) -> float | None:
+        return float(right[of].mean()) if of.any() else None
+
+    return {
+        "clean_subset_accuracy": share(predictions.classes == labels, ~changed),
+        "corrupted_subset_accuracy": share(predictions.classes == labels, changed),
+        "recovered_true_accuracy": share(predictions.classes == true_labels, changed),
+    }

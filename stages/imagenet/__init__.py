@@ -1,0 +1,1 @@
+"""The boxes of `dvc dag imagenet/dvc.yaml`."""

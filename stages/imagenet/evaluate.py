@@ -1,0 +1,87 @@
+"""Stage evaluate: measure every row again from its saved weights, check what it recorded, collect what Git keeps."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_model
+
+from rethinking.core.arguments import path_parser
+from rethinking.core.determinism import repeatable_kernels
+from rethinking.core.errors import DataError, run_stage
+from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.tables import records, write_table
+from rethinking.core.workspace import forget_checkpoints
+from rethinking.imagenet import config, processes
+from rethinking.imagenet.config import Parameters
+from rethinking.imagenet.index import Index, open_index
+from rethinking.imagenet.loop import Training
+from rethinking.imagenet.network import network, open_labels, run_fingerprint
+from rethinking.imagenet.processes import Processes
+from rethinking.results.runs import gather, row_of
+from rethinking.results.table import table
+
+# Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
+ACCURACY_TOLERANCE = 0.002
+TOLERATED_IMAGES = 2
+
+
+def main() -> None:
+    """Write summary.json, runs.csv, curves.csv, steps.csv, audits.json and table.md."""
+    arguments = path_parser(__doc__, "params", "index", "data", "runs", "out").parse_args()
+    parameters = config.load(*arguments.params)
+    place = processes.join(parameters.train)
+    repeatable_kernels(parameters.train.deterministic)
+    index = open_index(arguments.index, parameters.dataset.path)
+
+    folders = {parameters.run(row): arguments.runs / row for row in parameters.rows}
+    collected = {
+        parameters.run(row): measured(parameters, row, arguments.runs / row, arguments.data, index, place)
+        for row in parameters.rows
+    }
+    rows = {row: collected[parameters.run(row)] for row in parameters.rows}
+    write_json(arguments.out / "summary.json", rows)
+    write_table(arguments.out / "runs.csv", [row_of(run, metrics) for run, metrics in collected.items()])
+    for name in ("curves", "steps"):
+        write_table(arguments.out / f"{name}.csv", gather(folders, name))
+    corruptions = sorted({row.corruption for row in parameters.rows.values()})
+    sizes = {"dataset": index.name, "train_size": len(index.train)}
+    audits = {name: sizes | read_json(arguments.data / name / "audit.json") for name in corruptions}
+    write_json(arguments.out / "audits.json", audits)
+    for folder in folders.values():
+        forget_checkpoints(folder)
+    text = table([*folders], collected)
+    write_text(arguments.out / "table.md", text)
+    print(text, end="")
+
+
+def measured(
+    parameters: Parameters, row: str, folder: Path, data: Path, index: Index, place: Processes
+) -> dict[str, Any]:
+    """A row's metrics, once its weights have given the accuracies of its last epoch again.
+
+    Raises DataError where they do not, or where the run was made from other parameters, images or labels.
+    """
+    meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
+    labels, _ = open_labels(data / parameters.row(row).corruption, index)
+    recipe, recorded = sha256_of(parameters.recipe(row)), sha256_of(meta["recipe"])
+    if recipe != recorded or meta["data"] != run_fingerprint(index, labels):
+        raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
+    model = network(parameters, row, len(index.class_names))
+    try:
+        load_model(model, folder / "model.safetensors")
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{folder}/model.safetensors does not fit the row ({error}); run `dvc repro`") from None
+    training = Training(model.to(place.device), index, labels, parameters.train, parameters.row(row), place)
+    found = training.evaluate(training.step.parameters)
+    last = records(gather({parameters.run(row): folder}, "curves"))[-1]
+    for name, count in (("train_accuracy", len(training.evaluated)), ("test_accuracy", len(index.test))):
+        tolerance = max(ACCURACY_TOLERANCE, TOLERATED_IMAGES / count)
+        if not np.isclose(found[name], last[name], rtol=0, atol=tolerance):
+            raise DataError(f"{folder}/curves.csv ends with {name} {last[name]}, but its weights give {found[name]}")
+    return metrics
+
+
+if __name__ == "__main__":
+    run_stage(main)

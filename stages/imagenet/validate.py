@@ -1,0 +1,18 @@
+"""Stage validate: the parameters of the ImageNet part, before anything is computed."""
+
+from rethinking.core.arguments import path_parser
+from rethinking.core.errors import run_stage
+from rethinking.core.files import write_text
+from rethinking.core.mirrors import require_mirror
+from rethinking.imagenet import config
+
+
+def main() -> None:
+    """Load the parameters; write the same file whatever they are, so that nothing downstream runs again for it."""
+    arguments = path_parser(__doc__, "params", "out").parse_args()
+    require_mirror(config.load(*arguments.params).train.mirror)
+    write_text(arguments.out, "The parameters are valid.\n")
+
+
+if __name__ == "__main__":
+    run_stage(main)

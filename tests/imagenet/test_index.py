@@ -1,0 +1,207 @@
+"""The index finds every image where it lies, from every kind of source, and names what it cannot read."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rethinking.core.errors import DataError
+from rethinking.imagenet import index as index_module
+from rethinking.imagenet.index import open_index, scan
+from tests.imagenet.image_sets import CLASSES, encoded, image_files, noise, tar_of, write_folder
+
+
+def indexed(source: Path, folder: Path) -> index_module.Index:
+    folder.mkdir()
+    scan(source, folder)
+    return open_index(folder, source)
+
+
+def message(source: Path, folder: Path) -> str:
+    folder.mkdir(exist_ok=True)
+    with pytest.raises(DataError) as error:
+        scan(source, folder)
+    return str(error.value)
+
+
+def test_a_folder_and_a_tar_of_any_order_give_the_same_numbers_hashes_and_pixels(tmp_path):
+    files = image_files()
+    folder = write_folder(tmp_path / "folder", files)
+    tar = tmp_path / "shuffled.tar"
+    tar.write_bytes(tar_of(dict(reversed(files.items()))))
+    one, other = indexed(folder, tmp_path / "a"), indexed(tar, tmp_path / "b")
+    for a, b in ((one.train, other.train), (one.test, other.test)):
+        assert [a.path(number) for number in range(len(a))] == [b.path(number) for number in range(len(b))]
+        assert (a.records["sha256"] == b.records["sha256"]).all()
+        assert (a.labels == b.labels).all()
+        for number in range(len(a)):
+            expected = np.asarray(Image.open(io.BytesIO(files[a.path(number)])))
+            assert (np.asarray(a.image(number)) == expected).all()
+            assert (np.asarray(b.image(number)) == expected).all()
+    assert [one.train.path(0), one.train.path(15)] == ["train/n01/0.JPEG", "train/n02/7.JPEG"]
+
+
+def official(folder: Path, monkeypatch: pytest.MonkeyPatch, wrong_md5: str = "") -> dict[str, bytes]:
+    """The official archives in small, and the images in them by path; torchvision is told their MD5."""
+    import hashlib
+
+    from scipy.io import savemat
+    from torchvision.datasets import imagenet
+
+    files = image_files()
+    inner = {
+        f"{name}.tar": tar_of({Path(path).name: each for path, each in files.items() if f"train/{name}/" in path})
+        for name in CLASSES
+    }
+    classes = ["n02", "n01", "n01", "n02"]  # of the test images, whose labels are numbers that follow no order
+    tests: dict[str, list[bytes]] = {name: [files[f"test/{name}/{n}.JPEG"] for n in range(2)] for name in CLASSES}
+    val = {f"ILSVRC2012_val_{n + 1:08d}.JPEG": tests[name].pop() for n, name in enumerate(classes)}
+    synsets = np.array(
+        [(7, "n02", "b, bb", "", 0, [], 1, 1), (3, "n01", "a", "", 0, [], 1, 1)],
+        dtype=[(n, object) for n in "ILSVRC2012_ID WNID words gloss num_children children height images".split()],
+    )
+    matrix = io.BytesIO()
+    savemat(matrix, {"synsets": synsets})
+    truth = "".join(f"{ {'n02': 7, 'n01': 3}[name] }\n" for name in classes).encode()
+    name = "ILSVRC2012_devkit_t12/data"
+    devkit = io.BytesIO()
+    with tarfile.open(fileobj=devkit, mode="w:gz") as archive:
+        for path, content in (
+            (f"{name}/meta.mat", matrix.getvalue()),
+            (f"{name}/ILSVRC2012_validation_ground_truth.txt", truth),
+        ):
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    archives = {
+        "train": ("ILSVRC2012_img_train.tar", tar_of(inner)),
+        "val": ("ILSVRC2012_img_val.tar", tar_of(val)),
+        "devkit": ("ILSVRC2012_devkit_t12.tar.gz", devkit.getvalue()),
+    }
+    folder.mkdir()
+    meta = {}
+    for key, (file, content) in archives.items():
+        (folder / file).write_bytes(content)
+        meta[key] = (file, "0" * 32 if key == wrong_md5 else hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(imagenet, "ARCHIVE_META", meta)
+    return {f"test/{name}/{file}": content for (file, content), name in zip(val.items(), classes, strict=True)} | {
+        path: content for path, content in files.items() if path.startswith("train")
+    }
+
+
+def test_the_official_archives_are_read_in_place_and_the_test_labels_come_from_the_development_kit(
+    tmp_path, monkeypatch
+):
+    files = official(tmp_path / "official", monkeypatch)
+    index = indexed(tmp_path / "official", tmp_path / "index")
+    assert index.name == "imagenet"
+    assert (len(index.train), len(index.test)) == (16, 4)
+    for split in (index.train, index.test):
+        for number in range(len(split)):
+            expected = np.asarray(Image.open(io.BytesIO(files[split.path(number)])))
+            assert (np.asarray(split.image(number)) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("train", "img_train.tar' has MD5"), ("val", "img_val.tar' has MD5"), ("devkit", "devkit_t12")]
+)
+def test_archives_of_other_bytes_than_the_official_ones_are_refused(tmp_path, monkeypatch, key, words):
+    official(tmp_path / "official", monkeypatch, wrong_md5=key)
+    assert words in message(tmp_path / "official", tmp_path / "index")
+
+
+def test_an_official_archive_that_is_absent_is_named(tmp_path, monkeypatch):
+    official(tmp_path / "official", monkeypatch)
+    (tmp_path / "official/ILSVRC2012_img_val.tar").unlink()
+    assert "lacks ILSVRC2012_img_val.tar" in message(tmp_path / "official", tmp_path / "index")
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.999])
+def test_an_archive_cut_short_is_named_whether_the_outer_or_an_inner_one_ends(tmp_path, monkeypatch, cut):
+    official(tmp_path / "official", monkeypatch)
+    path = tmp_path / "official/ILSVRC2012_img_train.tar"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
+    said = message(tmp_path / "official", tmp_path / "index")
+    assert "ILSVRC2012_img_train.tar' is damaged, cut short" in said or "has MD5" in said
+
+
+def test_an_inner_archive_cut_short_is_named(tmp_path, monkeypatch):
+    official(tmp_path / "official", monkeypatch)
+    inner = tar_of({"a.JPEG": noise(1)})[:3000]
+    (tmp_path / "official/ILSVRC2012_img_train.tar").write_bytes(tar_of({"n01.tar": inner}))
+    assert "is damaged, cut short" in message(tmp_path / "official", tmp_path / "index")
+
+
+ODD = {
+    "grey": noise(1, mode="L"),
+    "CMYK": noise(2, mode="CMYK"),
+    "a PNG": noise(3, form="png"),
+    "a palette": noise(4, mode="P", form="png"),
+    "transparent": noise(5, mode="RGBA", form="png"),
+    "EXIF that is damaged": noise(6).replace(b"\xff\xd8", b"\xff\xd8\xff\xe1\x00\x10Exif\0\0MM\0*\xff\xff\xff\xff", 1),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_images_as_they_occur_in_imagenet_are_read_in_colour(tmp_path, kind):
+    files = image_files() | {"train/n01/odd.JPEG": ODD[kind]}
+    index = indexed(write_folder(tmp_path / "images", files), tmp_path / "index")
+    number = next(n for n in range(len(index.train)) if index.train.path(n).endswith("odd.JPEG"))
+    image = index.train.image(number)
+    assert image.mode == "RGB"
+    assert image.size == (90, 80)
+
+
+def test_an_orientation_is_ignored(tmp_path):
+    image = Image.open(io.BytesIO(noise(1)))
+    exif = image.getexif()
+    exif[0x0112] = 6  # turned by a quarter
+    turned = io.BytesIO()
+    image.save(turned, "jpeg", exif=exif)
+    files = image_files() | {"train/n01/turned.JPEG": turned.getvalue()}
+    index = indexed(write_folder(tmp_path / "images", files), tmp_path / "index")
+    number = next(n for n in range(len(index.train)) if index.train.path(n).endswith("turned.JPEG"))
+    assert index.train.image(number).size == (90, 80)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"train/n01/bad.JPEG": b""}, "train/n01/bad.JPEG' has 0 bytes"),
+        ({"train/n01/bad.JPEG": noise(1)[:900]}, "train/n01/bad.JPEG' is not a readable image"),
+        ({"train/n01/bad.JPEG": b"text"}, "train/n01/bad.JPEG' is not a readable image"),
+        ({"test/n03/a.JPEG": noise(1)}, "class 'n03' is in only one of train and test"),
+        ({"train/n03/a.JPEG": noise(1)}, "class 'n03' is in only one of train and test"),
+        ({"train/n01/notes.txt": b"text"}, "move it elsewhere"),
+        ({"train/n01/bomb.JPEG": encoded(Image.new("L", (20_000, 8_000)))}, "bomb.JPEG' is 20000x8000"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_named(tmp_path, files, words):
+    source = write_folder(tmp_path / "images", image_files() | files)
+    assert words in message(source, tmp_path / "index")
+
+
+def test_no_source_and_no_images_are_said(tmp_path):
+    assert "no such file or folder" in message(tmp_path / "nowhere", tmp_path / "index")
+    (tmp_path / "empty").mkdir()
+    assert "found 0 train and 0 test images" in message(tmp_path / "empty", tmp_path / "index")
+
+
+def test_an_image_that_changed_after_it_was_indexed_is_named_when_it_is_read(tmp_path):
+    source = write_folder(tmp_path / "images", image_files())
+    index = indexed(source, tmp_path / "index")
+    (source / "train/n01/0.JPEG").write_bytes(noise(99))
+    (source / "train/n01/1.JPEG").unlink()
+    for number, words in ((0, "has changed since it was indexed"), (1, "cannot be read")):
+        with pytest.raises(DataError, match=f"train/n01/{number}.JPEG.*{words}"):
+            index.train.image(number)
+
+
+def test_what_tools_leave_is_passed_over_and_counted(tmp_path):
+    files = image_files() | {"train/.DS_Store": b"x", "train/n01/Thumbs.db": b"x"}
+    (tmp_path / "index").mkdir()
+    passed_over = scan(write_folder(tmp_path / "images", files), tmp_path / "index")
+    assert passed_over == {".DS_Store": 1, "Thumbs.db": 1}

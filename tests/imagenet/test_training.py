@@ -1,0 +1,228 @@
+"""A row of table 2 ends with the same bytes on one process and on two, on one machine or two, whatever kills them."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from rethinking.core.files import read_json
+from rethinking.core.tables import read_table
+from tests.imagenet.image_sets import noise, prepare, stage, training, write_folder, write_params
+from tests.stage_processes import ROOT, StageProcess
+
+OUTPUTS = ("model.safetensors", "last_weights.safetensors", "metrics.json", "curves.csv", "steps.csv")
+STEPS = 6
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills processes by their place in Linux's tree")
+
+
+def outputs(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in OUTPUTS}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A folder with images, index, labels and a row that one process trained and nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare(folder)
+        assert training().wait() == 0
+    shutil.rmtree(folder / "checkpoints")
+    return folder
+
+
+@pytest.fixture
+def copy(whole, tmp_path, monkeypatch):
+    """The same without the run, to train in."""
+    shutil.copytree(whole, tmp_path / "copy", ignore=shutil.ignore_patterns("run"))
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def use(copy: Path, **train: object) -> None:
+    """Change the section train; the images stay where they were indexed."""
+    write_params(copy, copy / "images", **train)
+
+
+def test_two_processes_train_the_same_network_to_the_bit(whole, copy):
+    use(copy, processes=2)
+    assert training().wait() == 0
+    assert outputs(copy / "run") == outputs(whole / "run")
+    metrics = read_json(copy / "run/metrics.json")
+    assert (metrics["epochs"], metrics["steps"]) == (3, STEPS)
+    assert metrics["parameters"] > 0
+
+
+def test_four_processes_take_the_same_step_to_rounding(copy):
+    """Of a step alone: batch normalisation over two images makes much of a difference in the last bit."""
+    for number in (1, 4):
+        use(copy, processes=number, batch_size=16, epochs=1)
+        assert training(out=f"run_{number}").wait() == 0
+        shutil.rmtree("checkpoints")
+    one, four = (load_file(f"run_{number}/last_weights.safetensors") for number in (1, 4))
+    for name, weights in one.items():
+        np.testing.assert_allclose(four[name], weights, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def workers_of(process: StageProcess) -> list[psutil.Process]:
+    """The processes that train, started by the stage; empty before they are and after they have ended."""
+    try:
+        return [each for each in psutil.Process(process.pid).children(recursive=True) if "--row" in each.cmdline()]
+    except psutil.Error:
+        return []
+
+
+def wait_for(condition, process: StageProcess) -> bool:
+    """Wait until it holds, or the stage ends; whether it held."""
+    while process.returncode is None:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def kill(process: StageProcess, victims: str) -> None:
+    """End one of the processes that train, or the stage and all of them."""
+    trainers = workers_of(process)
+    if victims == "one":
+        for each in trainers[-1:]:
+            each.kill()
+    else:
+        process.send_signal(signal.SIGKILL)
+        for each in trainers:
+            each.kill()
+    process.wait()
+    for each in trainers:
+        each.wait()
+
+
+@pytest.mark.parametrize("victims", ["one", "all"])
+def test_a_row_killed_at_any_moment_is_finished_by_any_number_of_processes_with_the_same_bytes(whole, copy, victims):
+    use(copy, processes=2)
+    process, chance = training(), random.Random(victims)
+    step = chance.randrange(1, STEPS)
+    reached = wait_for(lambda: steps_saved(copy) >= step, process)
+    time.sleep(chance.uniform(0, 0.3))
+    kill(process, victims)
+    assert process.returncode != 0 or (copy / "run").exists()
+    assert not reached or steps_saved(copy) >= step
+    shutil.rmtree("run", ignore_errors=True)  # as DVC does before it starts a stage
+    use(copy, processes=1, workers=2)
+    assert training().wait() == 0
+    assert outputs(copy / "run") == outputs(whole / "run")
+
+
+def test_a_row_killed_while_a_checkpoint_is_written_ends_with_the_same_bytes(whole, copy):
+    for _ in range(2):
+        process = training()
+        wait_for(lambda: list(copy.glob("checkpoints/.*.partial")), process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert training().wait() == 0
+    assert outputs(copy / "run") == outputs(whole / "run")
+
+
+def steps_saved(copy: Path) -> int:
+    """How many steps are safe in the checkpoint."""
+    found = 0
+    for path in copy.glob("checkpoints/*.safetensors"):
+        with safe_open(path, "np") as file:
+            progress = json.loads(file.metadata()["progress"])
+        found = (progress["epoch"] - 1) * (STEPS // 3) + progress["step"]
+    return found
+
+
+@pytest.mark.parametrize(("processes", "number"), [(2, signal.SIGTERM), (1, signal.SIGINT)])
+def test_a_stop_is_agreed_by_all_processes_which_save_and_end_in_one_sentence(whole, copy, processes, number):
+    use(copy, processes=processes, checkpoint_every=1000, epochs=300, evaluate_every=300)
+    process = training()
+    assert wait_for(lambda: steps_saved(copy) >= 2, process)  # an epoch
+    trainers = workers_of(process)
+    assert len(trainers) == (processes if processes > 1 else 0)
+    process.send_signal(number)
+    code, lines = refusal(process)
+    assert code == 128 + number
+    assert len(lines) == 1, lines
+    assert "was stopped after its state was saved; run the same command again" in lines[0]
+    assert steps_saved(copy) >= 2
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in trainers)
+    assert not (copy / "run").exists()
+
+
+def test_two_nodes_with_working_copies_of_their_own_train_the_same_network(whole, copy, tmp_path):
+    port = 20_000 + random.Random().randrange(20_000)
+    other = tmp_path / "other"
+    shutil.copytree(copy, other)
+    processes = []
+    for rank, folder in enumerate((copy, other)):
+        command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", str(rank)]
+        command += ["--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(port)]
+        command += ["-m", "stages.imagenet.train", "--row", "all", "--index", "index", "--data", "labels/labels-1.0"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        processes.append(
+            subprocess.Popen([*command, "--out", "run"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+        )
+    said = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert outputs(copy / "run") == outputs(whole / "run")
+    assert not (other / "run").exists()
+
+
+def refusal(process: StageProcess) -> tuple[int, list[str]]:
+    code = process.wait()
+    return code, [line for line in process.communicate()[1].splitlines() if "step/s" not in line and line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"processes": 3}, 2, "3 processes cannot share the 4 groups of a step"),
+        ({"device": "cuda", "processes": 2}, 2, "found 2, but this machine has 0 GPUs"),
+        ({"batch_size": 64}, 2, "found 64, but there are only 16 training images"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_one_sentence(copy, changes, code, words):
+    if "device" in changes and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    use(copy, **changes)
+    found, lines = refusal(training())
+    assert (found, len(lines)) == (code, 1), lines
+    assert words in lines[0]
+
+
+def test_labels_of_another_index_are_refused(copy):
+    write_folder(copy / "images", {"train/n01/more.JPEG": noise(5)})
+    assert stage("index", "--out", "index").wait() == 0
+    code, lines = refusal(training())
+    assert (code, len(lines)) == (1, 1), lines
+    assert "holds the labels of another index" in lines[0]
+
+
+def test_an_image_that_changes_during_the_training_ends_all_processes_with_its_name(copy):
+    use(copy, processes=2)
+    (copy / "images/train/n02/3.JPEG").write_bytes(noise(77))
+    code, lines = refusal(training())
+    assert code == 1
+    assert sum("train/n02/3.JPEG" in line and "has changed since" in line for line in lines) == 1, lines
+    assert not any("Traceback" in line for line in lines)
+    assert not (copy / "run").exists()
+
+
+def test_curves_have_a_row_for_each_epoch_and_end_with_the_metrics(whole):
+    curves, metrics = read_table(whole / "run/curves.csv"), read_json(whole / "run/metrics.json")
+    assert curves["epoch"].tolist() == [1, 2, 3]
+    assert curves["test_accuracy"].iloc[-1] == pytest.approx(metrics["test_accuracy"], abs=1e-6)
+    assert metrics["best_test_accuracy"] == pytest.approx(curves["test_accuracy"].max(), abs=1e-6)
+    assert 0 <= metrics["train_accuracy"] <= metrics["train_top5_accuracy"] <= 1
