@@ -19,9 +19,12 @@ Decay = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class Dataset(Section):
-    """Where the images lie."""
+    """Where the images lie, and how many of them."""
 
     source: Annotated[str, Field(min_length=1)]
+    train_size: Count | None = None
+    test_size: Count | None = None
+    seed: Seed = 0
 
     @property
     def path(self) -> Path:

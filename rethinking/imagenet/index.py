@@ -24,8 +24,10 @@ from PIL import Image, UnidentifiedImageError
 from rethinking.core.arrays import save_arrays
 from rethinking.core.errors import DataError
 from rethinking.core.files import read_sealed
+from rethinking.imagenet.config import Dataset
 from rethinking.sources.common.archives import DAMAGE, MAX_FILE_BYTES, Member, check_end, files_below
 from rethinking.sources.common.images import FORMATS, SPLITS, Places, clutter_in
+from rethinking.sources.common.raw import balanced_subsets
 
 # The largest image of ImageNet has 61 million pixels.
 MAX_PIXELS = 2**27
@@ -133,12 +135,13 @@ def decoded(path: str, content: bytes) -> Image.Image:
 # --- Scanning
 
 
-def scan(source: Path, folder: Path, on_image: Callable[[str], None] = lambda path: None) -> Counter[str]:
-    """Read and decode every image of a source once, and write its index into an existing folder.
+def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambda path: None) -> Counter[str]:
+    """Read and decode every image of the source once, and write the index of those asked for into an existing folder.
 
     `on_image` gets the path of each. Returns what was passed over, by the name that gives it away.
     Raises DataError for what is missing, damaged, undecodable or of no known form.
     """
+    source = dataset.path
     if not source.exists():
         raise DataError(
             f"dataset.source: no such file or folder '{source}'; expected a folder of ImageNet's official archives, or "
@@ -155,7 +158,7 @@ def scan(source: Path, folder: Path, on_image: Callable[[str], None] = lambda pa
         place = (file, image.offset, len(image.content))
         rows[image.split].append((image.class_name, os.fsencode(image.name), *place, width, height, mode, digest))
         on_image(image.path)
-    write(folder, "imagenet" if official else "imagenet-folder", rows, list(archives))
+    write(folder, "imagenet" if official else "imagenet-folder", rows, list(archives), dataset)
     return passed_over
 
 
@@ -176,8 +179,11 @@ def zip_in_threads(work: Callable[[Found], Any], found: Iterable[Found]) -> Iter
             yield from zip(some, pool.map(work, some), strict=True)
 
 
-def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[str]) -> None:
-    """Write the records of both splits and the meta.json that seals them. Raises DataError where classes do not fit."""
+def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[str], dataset: Dataset) -> None:
+    """Write the records of both splits and the meta.json that seals them.
+
+    Raises DataError where classes do not fit, UsageError where there are too few images.
+    """
     class_names = sorted({row[0] for row in rows["train"]})
     tests = {row[0] for row in rows["test"]}
     if not tests or len(class_names) < 2:
@@ -195,6 +201,9 @@ def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[
         for at, row in enumerate(sorted(found, key=lambda row: row[:2])):
             class_name, file_name, *place, width, height, mode, digest = row
             arrays[split][at] = (*place, number[class_name], width, height, mode, digest, file_name)
+    sizes = (dataset.train_size, dataset.test_size)
+    kept = balanced_subsets(arrays["train"]["label"], arrays["test"]["label"], *sizes, dataset.seed, name)
+    arrays = {split: arrays[split][chosen] for split, chosen in zip(SPLITS, kept, strict=True)}
     save_arrays(folder, arrays, {"dataset": name, "class_names": class_names, "archives": archives})
 
 

@@ -5,6 +5,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from rethinking.core.errors import UsageError
+from rethinking.core.errors import Interrupted, UsageError
 from rethinking.imagenet.config import Train
 from rethinking.parallel.machine import available_cores
 
@@ -70,6 +71,11 @@ def is_started() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
+def is_loss_of_another(error: RuntimeError) -> bool:
+    """Whether an error says no more than that another of the processes has gone."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower() or "nccl" in str(error).lower()
+
+
 def is_first() -> bool:
     """Whether this process speaks for all."""
     return int(os.environ.get("RANK", 0)) == 0
@@ -115,7 +121,7 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
     """Run a module in so many processes of this machine, to their end.
 
     One that fails has said why; the others are then ended, and this process exits with its code. So it does after
-    SIGTERM or Ctrl-C, when all have saved and ended.
+    SIGTERM or Ctrl-C, when all have saved and ended. Raises Interrupted where one was killed.
     """
     from torch.distributed.elastic.agent.server.api import logger
     from torch.distributed.elastic.multiprocessing import SignalException
@@ -142,6 +148,12 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
     except SignalException as error:
         sys.exit(128 + error.sigval)
     except ChildFailedError as error:
-        codes = [failure.exitcode for failure in error.failures.values()]
-        said = [code for code in codes if code > 0]
-        sys.exit(said[0] if said else 128 - codes[0])
+        codes: list[int] = [failure.exitcode for failure in error.failures.values()]
+        killed = [-code for code in codes if code < 0 and code != -signal.SIGTERM]  # with which the others were ended
+        if killed:
+            raise Interrupted(
+                f"a process of the training was killed by {signal.Signals(killed[0]).name}, often for want of memory; "
+                "run the same command again to continue it",
+                killed[0],
+            ) from None
+        sys.exit(max(*codes, 1))

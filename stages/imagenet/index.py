@@ -16,7 +16,8 @@ IMAGENET_IMAGES = 1_331_167
 def main() -> None:
     """Write train.npy and test.npy, a record for each image of dataset.source."""
     arguments = path_parser(__doc__, "params", "out").parse_args()
-    source = config.load(*arguments.params).dataset.path
+    dataset = config.load(*arguments.params).dataset
+    source = dataset.path
     interval = 0.5 if sys.stderr.isatty() else 30
     official = (source / "ILSVRC2012_img_train.tar").exists()
     total = IMAGENET_IMAGES if official else None
@@ -24,7 +25,7 @@ def main() -> None:
         tqdm(total=total, desc="index", unit="image", mininterval=interval, maxinterval=interval) as bar,
         new_folder(arguments.out) as folder,
     ):
-        passed_over = scan(source, folder, lambda path: bar.update())
+        passed_over = scan(dataset, folder, lambda path: bar.update())
     if passed_over:
         print("passed over:", ", ".join(f"{count} x {name}" for name, count in sorted(passed_over.items())))
     index = open_index(arguments.out, source)

@@ -62,6 +62,10 @@ def main() -> None:
                 f"{arguments.out} was stopped after its state was saved; run the same command again to continue it"
             )
             raise Interrupted(message, stop.signal_number or signal.SIGINT) from None
+        except RuntimeError as error:
+            if started and processes.is_loss_of_another(error):
+                sys.exit(1)  # that process, or who started it, says why
+            raise
         finally:
             processes.leave()
 

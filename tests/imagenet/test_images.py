@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rethinking.core.errors import DataError
 from rethinking.imagenet import transforms
+from rethinking.imagenet.config import Dataset
 from rethinking.imagenet.index import open_index, scan
 from rethinking.imagenet.loader import Images, TrainingOrder, batches, order
 from rethinking.imagenet.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
@@ -30,7 +31,7 @@ def split(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     source = write_folder(folder / "images", image_files())
     (folder / "index").mkdir()
-    scan(source, folder / "index")
+    scan(Dataset(source=str(source)), folder / "index")
     return open_index(folder / "index", source).train
 
 
@@ -163,7 +164,7 @@ def test_augmentation_changes_the_bytes_and_no_augmentation_repeats_them(split):
 def test_an_image_that_cannot_be_read_is_named_by_whichever_process_reads_it(tmp_path, workers):
     source = write_folder(tmp_path / "images", image_files())
     (tmp_path / "index").mkdir()
-    scan(source, tmp_path / "index")
+    scan(Dataset(source=str(source)), tmp_path / "index")
     split = open_index(tmp_path / "index", source).train
     (source / "train/n02/3.JPEG").unlink()
     with pytest.raises(DataError, match=r"^dataset.source: 'train/n02/3.JPEG' cannot be read"):

@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rethinking.core.errors import DataError
+from rethinking.core.errors import DataError, UsageError
 from rethinking.imagenet import index as index_module
+from rethinking.imagenet.config import Dataset
 from rethinking.imagenet.index import open_index, scan
 from tests.imagenet.image_sets import CLASSES, encoded, image_files, noise, tar_of, write_folder
 
 
 def indexed(source: Path, folder: Path) -> index_module.Index:
     folder.mkdir()
-    scan(source, folder)
+    scan(Dataset(source=str(source)), folder)
     return open_index(folder, source)
 
 
 def message(source: Path, folder: Path) -> str:
     folder.mkdir(exist_ok=True)
     with pytest.raises(DataError) as error:
-        scan(source, folder)
+        scan(Dataset(source=str(source)), folder)
     return str(error.value)
 
 
@@ -203,5 +204,21 @@ def test_an_image_that_changed_after_it_was_indexed_is_named_when_it_is_read(tmp
 def test_what_tools_leave_is_passed_over_and_counted(tmp_path):
     files = image_files() | {"train/.DS_Store": b"x", "train/n01/Thumbs.db": b"x"}
     (tmp_path / "index").mkdir()
-    passed_over = scan(write_folder(tmp_path / "images", files), tmp_path / "index")
+    passed_over = scan(Dataset(source=str(write_folder(tmp_path / "images", files))), tmp_path / "index")
     assert passed_over == {".DS_Store": 1, "Thumbs.db": 1}
+
+
+def test_a_class_balanced_subset_keeps_the_same_images_of_every_source(tmp_path):
+    files = image_files()
+    folder, tar = write_folder(tmp_path / "folder", files), tmp_path / "images.tar"
+    tar.write_bytes(tar_of(files))
+    kept = []
+    for number, source in enumerate((folder, tar)):
+        (tmp_path / f"{number}").mkdir()
+        scan(Dataset(source=str(source), train_size=6, test_size=2, seed=3), tmp_path / f"{number}")
+        train = open_index(tmp_path / f"{number}", source).train
+        assert np.bincount(train.labels).tolist() == [3, 3]
+        kept.append([train.path(each) for each in range(len(train))])
+    assert kept[0] == kept[1]
+    with pytest.raises(UsageError, match="dataset.train_size: found 18, but a class-balanced choice .* at most 16"):
+        scan(Dataset(source=str(folder), train_size=18), tmp_path / "0")

@@ -117,6 +117,8 @@ def test_a_row_killed_at_any_moment_is_finished_by_any_number_of_processes_with_
     time.sleep(chance.uniform(0, 0.3))
     kill(process, victims)
     assert process.returncode != 0 or (copy / "run").exists()
+    if victims == "one" and process.returncode != 0:
+        assert "was killed by SIGKILL, often for want of memory; run the same command again" in process.communicate()[1]
     assert not reached or steps_saved(copy) >= step
     shutil.rmtree("run", ignore_errors=True)  # as DVC does before it starts a stage
     use(copy, processes=1, workers=2)
@@ -203,6 +205,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(copy, changes, code, 
 
 
 def test_labels_of_another_index_are_refused(copy):
+    use(copy)
     write_folder(copy / "images", {"train/n01/more.JPEG": noise(5)})
     assert stage("index", "--out", "index").wait() == 0
     code, lines = refusal(training())

@@ -34,10 +34,7 @@ class RawData:
 
         Raises UsageError where a class has too few images.
         """
-        train = self._balanced(
-            self.train_labels, train_size, generator(seed, Stream.TRAIN_SUBSET), "dataset.train_size"
-        )
-        test = self._balanced(self.test_labels, test_size, generator(seed, Stream.TEST_SUBSET), "dataset.test_size")
+        train, test = balanced_subsets(self.train_labels, self.test_labels, train_size, test_size, seed, self.name)
         return replace(
             self,
             train_images=self.train_images[train],
@@ -46,16 +43,34 @@ class RawData:
             test_labels=self.test_labels[test],
         )
 
-    def _balanced(self, labels: np.ndarray, size: int | None, random: np.random.Generator, key: str) -> np.ndarray:
-        if size is None:
-            return np.arange(len(labels))
-        classes = len(self.class_names)
-        counts = np.bincount(labels, minlength=classes)
-        wanted = [size // classes + (label < size % classes) for label in range(classes)]
-        if any(want > count for want, count in zip(wanted, counts, strict=True)):
-            raise UsageError(
-                f"{key}: found {size}, but a class-balanced choice of {self.name} has at most {counts.min() * classes}"
-            )
-        shuffled = random.permutation(len(labels))
-        chosen = [shuffled[labels[shuffled] == label][: wanted[label]] for label in range(classes)]
-        return np.sort(np.concatenate(chosen))
+
+def balanced_subsets(
+    train_labels: np.ndarray,
+    test_labels: np.ndarray,
+    train_size: int | None,
+    test_size: int | None,
+    seed: int,
+    name: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers, ascending, of so many training and test images of a data set, as many of each class; None keeps all.
+
+    Raises UsageError where a class has too few images.
+    """
+    train = _balanced(train_labels, train_size, generator(seed, Stream.TRAIN_SUBSET), "dataset.train_size", name)
+    test = _balanced(test_labels, test_size, generator(seed, Stream.TEST_SUBSET), "dataset.test_size", name)
+    return train, test
+
+
+def _balanced(labels: np.ndarray, size: int | None, random: np.random.Generator, key: str, name: str) -> np.ndarray:
+    if size is None:
+        return np.arange(len(labels))
+    counts = np.bincount(labels)
+    classes = len(counts)
+    wanted = [size // classes + (label < size % classes) for label in range(classes)]
+    if any(want > count for want, count in zip(wanted, counts, strict=True)):
+        raise UsageError(
+            f"{key}: found {size}, but a class-balanced choice of {name} has at most {counts.min() * classes}"
+        )
+    shuffled = random.permutation(len(labels))
+    chosen = [shuffled[labels[shuffled] == label][: wanted[label]] for label in range(classes)]
+    return np.sort(np.concatenate(chosen))
