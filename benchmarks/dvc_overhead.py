@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from rethinking.core.cores import available_cores
 from rethinking.core.files import write_text
-from rethinking.parallel.machine import available_cores
 
 DVC = (sys.executable, "-m", "dvc")
 RUNNER = (sys.executable, "-m", "tools.run")

@@ -15,8 +15,8 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from benchmarks.dvc_overhead import DVC, ROOT, RUNNER, measure
+from rethinking.core.cores import available_cores
 from rethinking.core.files import write_text
-from rethinking.parallel.machine import available_cores
 
 PIPELINES = ("theory/dvc.yaml", "paper/dvc.yaml")  # the grid's claims are judged on the theory too
 FILES_OF_A_RUN = ("model.safetensors", "metrics.json", "curves.csv", "steps.csv", "meta.json")

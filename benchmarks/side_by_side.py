@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from rethinking.parallel.machine import available_cores, available_gpus
+from rethinking.core.cores import available_cores
+from rethinking.parallel.machine import available_gpus
 
 
 def main() -> None:

@@ -22,10 +22,10 @@ import torch
 from benchmarks import goals, limits, loops
 from benchmarks.stage import run_stage
 from rethinking.core import config
+from rethinking.core.cores import available_cores
 from rethinking.core.files import write_json, write_text
 from rethinking.models.parts import network as models
 from rethinking.parallel.hardware import processor_name
-from rethinking.parallel.machine import available_cores
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import predict_all
 from stages.count_parameters import ARCHS

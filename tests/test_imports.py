@@ -11,7 +11,12 @@ from rethinking.core import registry
 from tests.imports import OURS, source_files
 from tests.stage_processes import ROOT
 
-ENTRIES = [path.stem for path in sorted((ROOT / "stages").glob("*.py")) if "__main__" in path.read_text()]
+STAGES = ROOT / "stages"
+ENTRIES = [
+    path.relative_to(STAGES).with_suffix("").as_posix()
+    for path in sorted(STAGES.rglob("*.py"))
+    if "__main__" in path.read_text()
+]
 
 
 def ours() -> list[str]:
@@ -131,7 +136,7 @@ def test_following_stops_at_the_project(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_every_project_file_that_python_loads_for_an_entry_module_is_found(entry: str, nothing_imported: None) -> None:
-    modules = [f"stages.{entry}"]
+    modules = [module_of(STAGES / f"{entry}.py")]
     if entry == "train":
         modules += [f"rethinking.models.{name}".replace("/", ".") for name in registry.names("models")]
     for name in modules:
@@ -142,7 +147,7 @@ def test_every_project_file_that_python_loads_for_an_entry_module_is_found(entry
 
 
 # The rooms of the library from top to bottom: one imports what stands below it, and itself.
-ROOMS = "report figures paper results theory training models corruptions sources parallel core".split()
+ROOMS = "report figures paper results theory imagenet training models corruptions sources parallel core".split()
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -165,8 +170,11 @@ def test_models_know_no_data_and_training_reads_no_parameter_file() -> None:
 
 def test_no_stage_imports_another_or_a_tool() -> None:
     for entry in ENTRIES:
-        files = [file for file in source_files(f"stages.{entry}") if not file.startswith("rethinking/")]
-        assert files == ["stages/__init__.py", f"stages/{entry}.py"]
+        files = [
+            file for file in source_files(module_of(STAGES / f"{entry}.py")) if file.startswith(("stages", "tools"))
+        ]
+        others = [file for file in files if not file.startswith("rethinking/") and not file.endswith("/__init__.py")]
+        assert others == [f"stages/{entry}.py"]
 
 
 def module_of(path: Path) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 from rethinking.core import config
 from rethinking.core.arguments import path_parser
 from rethinking.core.config import Resources
+from rethinking.core.cores import available_cores
 from rethinking.core.errors import Interrupted, UsageError, run_stage
 from rethinking.core.interrupts import StopFlag
 from rethinking.parallel import local
 from rethinking.parallel.graph import Stage, outdated, planned_stages
-from rethinking.parallel.machine import Machine, available_cores, available_gpus
+from rethinking.parallel.machine import Machine, available_gpus
 from rethinking.parallel.ray import cluster as ray_cluster
 from rethinking.parallel.ray import engine as ray_engine
 from rethinking.parallel.schedule import Schedule

@@ -7,31 +7,16 @@ so that an image has the same number, and the same random label, in every copy o
 import hashlib
 import io
 import os
-import tarfile
-import tempfile
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from rethinking.core.arrays import save_arrays
 from rethinking.core.errors import DataError
 from rethinking.core.files import read_sealed
-from rethinking.imagenet.config import Dataset
-from rethinking.sources.common.archives import DAMAGE, MAX_FILE_BYTES, Member, check_end, files_below
-from rethinking.sources.common.images import FORMATS, SPLITS, Places, clutter_in
-from rethinking.sources.common.raw import balanced_subsets
 
-# The largest image of ImageNet has 61 million pixels.
-MAX_PIXELS = 2**27
-READ_AT_ONCE = 64
 # Damaged EXIF data, of which ImageNet has some, are nothing to an image whose orientation is ignored.
 warnings.filterwarnings("ignore", module=r"PIL\..*")
 
@@ -45,21 +30,6 @@ RECORD = [
     ("mode", "S4"),
     ("sha256", "u1", 32),
 ]
-
-
-class Found(NamedTuple):
-    """An image's bytes as a scan comes to them: split, class and file name, and the place they were read from."""
-
-    split: str
-    class_name: str
-    name: str
-    archive: str | None
-    offset: int
-    content: bytes
-
-    @property
-    def path(self) -> str:
-        return f"{self.split}/{self.class_name}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +68,8 @@ class Split:
             raise DataError(f"dataset.source: '{path}' cannot be read from {file}: {error.strerror}") from None
         if hashlib.sha256(content).digest() != record["sha256"].tobytes():
             raise DataError(f"dataset.source: '{path}' in {file} has changed since it was indexed; run `dvc repro -f`")
-        return decoded(path, content)
+        with Image.open(io.BytesIO(content)) as opened_image:  # as `scan` could
+            return opened_image.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -115,232 +86,11 @@ class Index:
         return self.train.class_names
 
 
-def decoded(path: str, content: bytes) -> Image.Image:
-    """The image that these bytes hold, in RGB, whatever its orientation says. Raises DataError, naming the path."""
-    try:
-        with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError(
-                    f"dataset.source: '{path}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels"
-                )
-            return image.convert("RGB")
-    except UnidentifiedImageError:
-        raise DataError(f"dataset.source: '{path}' is not a readable image (of no known format)") from None
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:  # of whatever kind a decoder raises
-        raise DataError(f"dataset.source: '{path}' is not a readable image ({error})") from None
-
-
-# --- Scanning
-
-
-def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambda path: None) -> Counter[str]:
-    """Read and decode every image of the source once, and write the index of those asked for into an existing folder.
-
-    `on_image` gets the path of each. Returns what was passed over, by the name that gives it away.
-    Raises DataError for what is missing, damaged, undecodable or of no known form.
-    """
-    source = dataset.path
-    if not source.exists():
-        raise DataError(
-            f"dataset.source: no such file or folder '{source}'; expected a folder of ImageNet's official archives, or "
-            "a folder or tar of train/<class>/<image> and test/<class>/<image>"
-        )
-    passed_over: Counter[str] = Counter()
-    official = source.is_dir() and (source / OFFICIAL["train"]).exists()
-    found = official_images(source) if official else tree_images(source, passed_over)
-    archives: dict[str, int] = {}
-    rows: dict[str, list[tuple]] = {split: [] for split in SPLITS}
-    for image, (width, height, mode) in zip_in_threads(measured, found):
-        file = -1 if image.archive is None else archives.setdefault(image.archive, len(archives))
-        digest = np.frombuffer(hashlib.sha256(image.content).digest(), np.uint8)
-        place = (file, image.offset, len(image.content))
-        rows[image.split].append((image.class_name, os.fsencode(image.name), *place, width, height, mode, digest))
-        on_image(image.path)
-    write(folder, "imagenet" if official else "imagenet-folder", rows, list(archives), dataset)
-    return passed_over
-
-
-def measured(image: Found) -> tuple[int, int, bytes]:
-    """Width, height and mode of an image that can be decoded as a whole."""
-    if not image.content:
-        raise DataError(f"dataset.source: '{image.path}' has 0 bytes; fetch it again")
-    decoded(image.path, image.content)
-    with Image.open(io.BytesIO(image.content)) as opened:
-        return opened.width, opened.height, opened.mode.encode()
-
-
-def zip_in_threads(work: Callable[[Found], Any], found: Iterable[Found]) -> Iterator[tuple[Found, Any]]:
-    """Each image with what `work` says of it, in order; Pillow decodes beside Python."""
-    found = iter(found)
-    with ThreadPoolExecutor() as pool:
-        while some := list(islice(found, READ_AT_ONCE)):
-            yield from zip(some, pool.map(work, some), strict=True)
-
-
-def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[str], dataset: Dataset) -> None:
-    """Write the records of both splits and the meta.json that seals them.
-
-    Raises DataError where classes do not fit, UsageError where there are too few images.
-    """
-    class_names = sorted({row[0] for row in rows["train"]})
-    tests = {row[0] for row in rows["test"]}
-    if not tests or len(class_names) < 2:
-        raise DataError(
-            "dataset.source: expected images as train/<class>/<image> and test/<class>/<image>, at least two classes; "
-            f"found {len(rows['train'])} train and {len(rows['test'])} test images of {len(class_names)} classes"
-        )
-    if odd := sorted(tests ^ set(class_names)):
-        raise DataError(f"dataset.source: class '{odd[0]}' is in only one of train and test")
-    number = {class_name: label for label, class_name in enumerate(class_names)}
-    longest = max(len(row[1]) for split in rows.values() for row in split)
-    arrays = {}
-    for split, found in rows.items():
-        arrays[split] = np.zeros(len(found), dtype=[*RECORD, ("name", f"S{longest}")])
-        for at, row in enumerate(sorted(found, key=lambda row: row[:2])):
-            class_name, file_name, *place, width, height, mode, digest = row
-            arrays[split][at] = (*place, number[class_name], width, height, mode, digest, file_name)
-    sizes = (dataset.train_size, dataset.test_size)
-    kept = balanced_subsets(arrays["train"]["label"], arrays["test"]["label"], *sizes, dataset.seed, name)
-    arrays = {split: arrays[split][chosen] for split, chosen in zip(SPLITS, kept, strict=True)}
-    save_arrays(folder, arrays, {"dataset": name, "class_names": class_names, "archives": archives})
-
-
 def open_index(folder: Path, source: Path) -> Index:
     """The index in a folder, of images that lie at `source`. Raises DataError where it is damaged."""
     meta = read_sealed(folder)
     names = meta["archives"], meta["class_names"]
-    splits = [Split(split, np.load(folder / f"{split}.npy", mmap_mode="r"), source, *names) for split in SPLITS]
-    return Index(splits[0], splits[1], meta["dataset"], meta["sha256"]["train.npy"] + meta["sha256"]["test.npy"])
-
-
-# --- Folders and archives of train/<class>/<image>
-
-
-def tree_images(source: Path, passed_over: Counter[str]) -> Iterator[Found]:
-    """Every image of a folder or tar of train/<class>/<image> and test/<class>/<image>."""
-    places = Places()
-    for name, archive, offset, content in members_of(source):
-        path = PurePosixPath(name)
-        if set(path.parts[:-1]).isdisjoint(SPLITS):
-            continue
-        if clutter := clutter_in(path):
-            passed_over[clutter] += 1
-            continue
-        places.take(path)
-        if archive is None and len(path.parts) > 3:
-            raise DataError(f"dataset.source: '{path}' lies in a folder of '{source}'; name that folder instead")
-        yield Found(path.parts[-3], path.parts[-2], path.name, archive, offset, content)
-
-
-def members_of(source: Path) -> Iterator[tuple[str, str | None, int, bytes]]:
-    """(name, archive, offset, bytes) of every file below a folder or in a tar."""
-    if source.is_dir():
-        for path in files_below(source):
-            yield path.relative_to(source).as_posix(), None, 0, path.read_bytes()
-    else:
-        with open(source, "rb") as file:
-            for name, offset, content in tar_members(source, file):
-                yield name, "", offset, content  # the source itself: `source / ""`
-
-
-class Hashed(io.BufferedIOBase):
-    """A file that is read from its beginning to its end, and the MD5 of what was read."""
-
-    def __init__(self, path: Path):
-        self.file = open(path, "rb")  # noqa: SIM115  # closed by `close`
-        self.md5 = hashlib.md5(usedforsecurity=False)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        content = self.file.read(size)
-        self.md5.update(content)
-        return content
-
-    def close(self) -> None:
-        self.file.close()
-        super().close()
-
-
-def tar_members(source: Path, file: IO[bytes] | Hashed) -> Iterator[tuple[str, int, bytes]]:
-    """(name, offset, bytes) of every file in an uncompressed tar, and in the tars inside it, whose names come first.
-
-    Raises DataError for a damaged one, for a link and for an unsafe path.
-    """
-    try:
-        yield from _members(file, 0, "")
-    except DAMAGE as error:
-        raise DataError(
-            f"dataset.source: '{source}' is damaged, cut short, compressed or no tar ({error}); unpack it or fetch it "
-            "again"
-        ) from None
-
-
-def _members(file: IO[bytes] | Hashed, start: int, prefix: str) -> Iterator[tuple[str, int, bytes]]:
-    with tarfile.open(fileobj=file, mode="r|", tarinfo=Member) as archive:
-        for member in archive:
-            archive.members.clear()  # type: ignore[attr-defined]  # where tarfile keeps every header
-            name = PurePosixPath(member.name)
-            if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
-                raise ValueError(f"'{name}' is a link, a device or an unsafe path")
-            if member.isdir():
-                continue
-            opened, offset = archive.extractfile(member), start + member.offset_data
-            assert opened is not None
-            if name.suffix == ".tar" and not prefix:
-                yield from _members(opened, offset, f"{name.stem}/")
-                continue
-            if member.size > MAX_FILE_BYTES:
-                raise ValueError(f"'{name}' is {member.size} bytes long")
-            content = opened.read()
-            if len(content) != member.size:
-                raise EOFError(f"'{name}' ends early")
-            yield f"{prefix}{name}", offset, content
-        check_end(archive)
-
-
-# --- The official archives
-
-OFFICIAL = {split: f"ILSVRC2012_img_{name}.tar" for split, name in (("train", "train"), ("test", "val"))}
-
-
-def official_images(folder: Path) -> Iterator[Found]:
-    """Every image of the official archives of ILSVRC 2012, whose bytes must have the published MD5."""
-    from torchvision.datasets.imagenet import ARCHIVE_META
-
-    yield from _official(folder, "train", ARCHIVE_META["train"][1], lambda name: PurePosixPath(name).parent.name)
-    classes = validation_classes(folder, *ARCHIVE_META["devkit"])
-    yield from _official(folder, "test", ARCHIVE_META["val"][1], lambda name: classes[_number(name)])
-
-
-def _official(folder: Path, split: str, md5: str, class_of: Callable[[str], str]) -> Iterator[Found]:
-    path = folder / OFFICIAL[split]
-    if not path.exists():
-        raise DataError(f"dataset.source: '{folder}' lacks {path.name}; download it from image-net.org")
-    with Hashed(path) as file:
-        for name, offset, content in tar_members(path, file):
-            yield Found(split, class_of(name), PurePosixPath(name).name, path.name, offset, content)
-        while file.read(2**20):
-            pass
-        if (found := file.md5.hexdigest()) != md5:
-            raise DataError(f"dataset.source: '{path}' has MD5 {found}; the official one has {md5}; fetch it again")
-
-
-def _number(name: str) -> int:
-    """The place of a validation image such as ILSVRC2012_val_00000001.JPEG among the labels."""
-    return int(PurePosixPath(name).stem.rpartition("_")[2]) - 1
-
-
-def validation_classes(folder: Path, archive: str, md5: str) -> list[str]:
-    """The class of each validation image: the archive of these is flat, and the development kit holds their labels."""
-    from torchvision.datasets.imagenet import load_meta_file, parse_devkit_archive
-
-    path = (folder / archive).resolve()
-    if not path.exists() or hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-        raise DataError(f"dataset.source: '{folder}' needs {archive} of MD5 {md5} for the labels of the test images")
-    with tempfile.TemporaryDirectory() as root:
-        parse_devkit_archive(root, str(path))
-        return list(load_meta_file(root)[1])
+    train, test = (
+        Split(name, np.load(folder / f"{name}.npy", mmap_mode="r"), source, *names) for name in ("train", "test")
+    )
+    return Index(train, test, meta["dataset"], meta["sha256"]["train.npy"] + meta["sha256"]["test.npy"])

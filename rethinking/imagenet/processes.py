@@ -17,9 +17,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from rethinking.core.cores import available_cores
 from rethinking.core.errors import Interrupted, UsageError
 from rethinking.imagenet.config import Train
-from rethinking.parallel.machine import available_cores
 
 TIMEOUT = timedelta(minutes=30)  # an evaluation's first batch, or a slow disk, may keep one process waiting
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rethinking.parallel.machine import available_cores
+from rethinking.core.cores import available_cores
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "dvc", "safetensors")
 # CPU features that training speed depends on: the width of vectors, and bf16 arithmetic.

@@ -62,11 +62,6 @@ def require_gpus(names: Iterable[str], resources: Mapping[str, Resources], most:
             raise UsageError(f"resources: found gpus: {found} for {name}, but {where} has {most}; set at most {most}")
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def available_gpus() -> list[str]:
     """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rethinking.core.cores import available_cores
 from rethinking.core.workspace import main_copy
-from rethinking.parallel.machine import available_cores
 from rethinking.parallel.pool import Ended
 from rethinking.parallel.schedule import State
 

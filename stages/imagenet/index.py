@@ -8,7 +8,8 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
 from rethinking.core.files import new_folder
 from rethinking.imagenet import config
-from rethinking.imagenet.index import open_index, scan
+from rethinking.imagenet.index import open_index
+from rethinking.imagenet.scan import scan
 
 IMAGENET_IMAGES = 1_331_167
 

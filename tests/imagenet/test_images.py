@@ -9,8 +9,9 @@ from torch import Tensor
 from rethinking.core.errors import DataError
 from rethinking.imagenet import transforms
 from rethinking.imagenet.config import Dataset
-from rethinking.imagenet.index import open_index, scan
+from rethinking.imagenet.index import open_index
 from rethinking.imagenet.loader import Images, TrainingOrder, batches, order
+from rethinking.imagenet.scan import scan
 from rethinking.imagenet.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
 from tests.imagenet.image_sets import image_files, write_folder
 

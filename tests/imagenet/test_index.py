@@ -11,7 +11,8 @@ from PIL import Image
 from rethinking.core.errors import DataError, UsageError
 from rethinking.imagenet import index as index_module
 from rethinking.imagenet.config import Dataset
-from rethinking.imagenet.index import open_index, scan
+from rethinking.imagenet.index import open_index
+from rethinking.imagenet.scan import scan
 from tests.imagenet.image_sets import CLASSES, encoded, image_files, noise, tar_of, write_folder
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rethinking.core.cores import available_cores
 from rethinking.core.files import read_yaml
 from rethinking.parallel.graph import planned_stages
-from rethinking.parallel.machine import available_cores
 from tests.pipeline_helpers import ROOT, Copy, copy_of_project, errors, stages_run, wait_until
 from tests.yaml_text import as_yaml
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from rethinking.core.config import Resources
+from rethinking.core.cores import available_cores
 from rethinking.core.errors import DataError
 from rethinking.parallel.graph import outputs_in_git
 from rethinking.parallel.local import ask_about_doubtful
-from rethinking.parallel.machine import Machine, available_cores, available_gpus, require_gpus
+from rethinking.parallel.machine import Machine, available_gpus, require_gpus
 from rethinking.parallel.pool import Ended, Pool
 from rethinking.parallel.ray.cluster import Cluster, Computed
 from rethinking.parallel.ray.node import ONLY_RESTORE, tree_state

@@ -1,0 +1,40 @@
+"""The whole pipeline on a hundred digits, through DVC: random labels are memorised."""
+
+from ruamel.yaml import YAML
+
+from rethinking.core.files import read_json, read_yaml
+from rethinking.core.tables import read_table
+from tests.pipeline_helpers import copy_of_project
+
+KEPT = ("true_plain", "random_plain")
+PLOT = "imagenet/dvc.yaml:plot_tiny"
+
+
+def test_the_set_of_digits_runs_to_its_figures_and_memorises_random_labels(tmp_path):
+    copy = copy_of_project(tmp_path / "project")
+    yaml, path = YAML(), copy.folder / "imagenet/params.yaml"
+    document = yaml.load(path)
+    document["rows"] = {name: row for name, row in document["rows"].items() if name in KEPT}
+    yaml.dump(document, path)
+    copy.commit()
+    ran = copy.repro(PLOT)
+    assert [name.partition(":")[2] for name in ran if "train" in name] == [f"train_tiny@{row}" for row in KEPT]
+    rows = read_json(copy.folder / "metrics/tiny/summary.json")
+    assert rows["random_plain"]["train_accuracy"] == rows["true_plain"]["train_accuracy"] == 1
+    assert rows["random_plain"]["test_accuracy"] < 0.3 < rows["true_plain"]["test_accuracy"]
+    assert 0.7 < rows["random_plain"]["test_top5_accuracy"] + 0.4
+    audits = read_json(copy.folder / "metrics/tiny/audits.json")
+    assert audits["labels-1.0"]["largest_train_accuracy"] == 1
+    curves = read_table(copy.folder / "metrics/tiny/curves.csv")
+    assert (
+        curves.groupby("run")["epoch"].max().tolist()
+        == [read_yaml(copy.folder / "imagenet/tiny.yaml")["train"]["epochs"]] * 2
+    )
+    for figure in ("figure_2a", "table_2"):
+        assert (copy.folder / f"plots/tiny/{figure}.png").stat().st_size > 10_000
+    assert not list((copy.folder / "checkpoints").glob("*"))
+    assert copy.repro(PLOT) == []
+    copy.change_params({"rows.random_plain.variant": "weight_decay"}, "imagenet/params.yaml")
+    status = copy.dvc("status", PLOT)
+    assert "train_tiny@random_plain" in status
+    assert "train_tiny@true_plain" not in status
