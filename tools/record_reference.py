@@ -41,6 +41,10 @@ RESULTS = {
     **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in PAPER_GRIDS},
     SMALL: Result("small/paper", ["small", "corrupted/small"], [*GRID, "paper/small.yaml"]),
     **{name: Result(name, [name], [f"{name}.yaml"]) for name in ("theory/mnist", "theory/cifar10")},
+    **{
+        name: Result(name, [name, f"corrupted/{name}"], ["imagenet/params.yaml", f"imagenet/{name}.yaml"])
+        for name in ("imagenet", "tiny_imagenet")
+    },
 }
 OF_CLAIMS = ("claims.json", "claims.md", "parameters.json")
 OF_SMALL_CLAIMS = ("small/claims.json", "small/claims.md")
@@ -82,7 +86,7 @@ def record_grids(metrics: Path, plots: Path, data: Path, folder: Path) -> dict[s
             _copy(picture, folder / "plots" / result.plots / picture.name)
         for file in [*result.parameters, result.lock]:
             _copy(Path(file), folder / file)
-    for name in OF_CLAIMS if results.keys() - {SMALL} else ():
+    for name in OF_CLAIMS if results.keys() - {SMALL, "tiny_imagenet"} else ():
         _copy(metrics / name, folder / "metrics" / name)
     for name in OF_SMALL_CLAIMS if SMALL in results else ():
         _copy(metrics / name, folder / "metrics" / name)
@@ -98,7 +102,7 @@ def _has_run(folder: Path) -> bool:
 
 def _require_relative_source(result: Result) -> None:
     """Raise UsageError where the parameters name a place on this machine, which is nobody else's business."""
-    source = config.load(*map(Path, result.parameters)).dataset.source
+    source = config.overlaid(*map(Path, result.parameters))["dataset"].get("source", "official")
     if Path(source).is_absolute():
         raise UsageError(
             f"dataset.source: found '{source}' in {' with '.join(result.parameters)}; a reference keeps it, so give it "

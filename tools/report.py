@@ -17,7 +17,7 @@ from rethinking.report.results import results_page
 from rethinking.results.runs import load_runs
 
 SMALL = Path("metrics/small")
-COLLECTORS = ("stages.collect", "stages.collect_theory", "stages.count_parameters")
+COLLECTORS = ("stages.collect", "stages.collect_theory", "stages.count_parameters", "stages.imagenet.evaluate")
 
 
 def main() -> None:

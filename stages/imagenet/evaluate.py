@@ -1,9 +1,10 @@
-"""Stage evaluate: measure every row again from its saved weights, check what it recorded, collect what Git keeps."""
+"""Stage evaluate: measure every row that has run again from its saved weights, check what it recorded, collect what Git keeps."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 
@@ -28,30 +29,28 @@ TOLERATED_IMAGES = 2
 
 
 def main() -> None:
-    """Write summary.json, runs.csv, curves.csv, steps.csv, audits.json and table.md."""
+    """Write summary.json, runs.csv, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
     arguments = path_parser(__doc__, "params", "index", "data", "runs", "out").parse_args()
     parameters = config.load(*arguments.params)
     place = processes.join(parameters.train)
     repeatable_kernels(parameters.train.deterministic)
     index = open_index(arguments.index, parameters.dataset.path)
 
-    folders = {parameters.run(row): arguments.runs / row for row in parameters.rows}
-    collected = {
-        parameters.run(row): measured(parameters, row, arguments.runs / row, arguments.data, index, place)
-        for row in parameters.rows
-    }
-    rows = {row: collected[parameters.run(row)] for row in parameters.rows}
+    folders = {row: folder for row in parameters.rows if (folder := arguments.runs / row).exists()}
+    rows = {row: measured(parameters, row, folder, arguments.data, index, place) for row, folder in folders.items()}
+    collected = {parameters.run(row): metrics for row, metrics in rows.items()}
     write_json(arguments.out / "summary.json", rows)
-    write_table(arguments.out / "runs.csv", [row_of(run, metrics) for run, metrics in collected.items()])
+    table_of_runs = [row_of(run, metrics) for run, metrics in collected.items()]
+    write_table(arguments.out / "runs.csv", table_of_runs or pd.DataFrame(columns=["run"]))
     for name in ("curves", "steps"):
-        write_table(arguments.out / f"{name}.csv", gather(folders, name))
+        write_table(arguments.out / f"{name}.csv", gather(dict(zip(collected, folders.values(), strict=True)), name))
     corruptions = sorted({row.corruption for row in parameters.rows.values()})
     sizes = {"dataset": index.name, "train_size": len(index.train)}
     audits = {name: sizes | read_json(arguments.data / name / "audit.json") for name in corruptions}
     write_json(arguments.out / "audits.json", audits)
     for folder in folders.values():
         forget_checkpoints(folder)
-    text = table([*folders], collected)
+    text = table([parameters.run(row) for row in parameters.rows], collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
 

@@ -22,19 +22,17 @@ def test_the_set_of_digits_runs_to_its_figures_and_memorises_random_labels(tmp_p
     rows = read_json(copy.folder / "metrics/tiny/summary.json")
     assert rows["random_plain"]["train_accuracy"] == rows["true_plain"]["train_accuracy"] == 1
     assert rows["random_plain"]["test_accuracy"] < 0.3 < rows["true_plain"]["test_accuracy"]
-    assert 0.7 < rows["random_plain"]["test_top5_accuracy"] + 0.4
+    assert 0.3 < rows["random_plain"]["test_top5_accuracy"] < 0.8  # of ten classes
     audits = read_json(copy.folder / "metrics/tiny/audits.json")
     assert audits["labels-1.0"]["largest_train_accuracy"] == 1
     curves = read_table(copy.folder / "metrics/tiny/curves.csv")
-    assert (
-        curves.groupby("run")["epoch"].max().tolist()
-        == [read_yaml(copy.folder / "imagenet/tiny.yaml")["train"]["epochs"]] * 2
-    )
+    epochs = read_yaml(copy.folder / "imagenet/tiny.yaml")["train"]["epochs"]
+    assert curves.groupby("run")["epoch"].max().tolist() == [epochs, epochs]
     for figure in ("figure_2a", "table_2"):
         assert (copy.folder / f"plots/tiny/{figure}.png").stat().st_size > 10_000
     assert not list((copy.folder / "checkpoints").glob("*"))
     assert copy.repro(PLOT) == []
     copy.change_params({"rows.random_plain.variant": "weight_decay"}, "imagenet/params.yaml")
-    status = copy.dvc("status", PLOT)
+    status = copy.dvc("status", "--with-deps", PLOT)
     assert "train_tiny@random_plain" in status
     assert "train_tiny@true_plain" not in status
