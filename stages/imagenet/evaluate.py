@@ -1,4 +1,4 @@
-"""Stage evaluate: measure every row that has run again from its saved weights, check what it recorded, collect what Git keeps."""
+"""Stage evaluate: measure each row again from its weights, check what it recorded, collect what Git keeps."""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ def main() -> None:
         write_table(arguments.out / f"{name}.csv", gather(dict(zip(collected, folders.values(), strict=True)), name))
     corruptions = sorted({row.corruption for row in parameters.rows.values()})
     sizes = {"dataset": index.name, "train_size": len(index.train)}
-    audits = {name: sizes | read_json(arguments.data / name / "audit.json") for name in corruptions}
+    made = {name: arguments.data / name / "audit.json" for name in corruptions}
+    audits = {name: sizes | read_json(path) for name, path in made.items() if path.exists()}
     write_json(arguments.out / "audits.json", audits)
     for folder in folders.values():
         forget_checkpoints(folder)
