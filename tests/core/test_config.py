@@ -137,7 +137,7 @@ def test_a_bad_value_is_one_sentence(write_parameters, key, value, words):
     assert message.startswith(key.removesuffix(".lr_milestones")) or message.startswith("archs: no recipe")
     for word in words:
         assert word in message
-    assert len(message) < 300
+    assert len(message) < 400  # the list of architectures grows
     assert "pydantic" not in message
     assert ". " not in message, "more than one sentence"
 
