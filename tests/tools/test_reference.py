@@ -23,8 +23,10 @@ def grid(tmp_path):
     for name in ("metrics/claims.md", "plots/paper/figure_1a.png"):
         write_text(tmp_path / name, name)
     take_from_project(tmp_path, "params.yaml", *(f"paper/{n}.yaml" for n in ("params", "cifar10", "cifar100", "mnist")))
+    take_from_project(tmp_path, "imagenet/params.yaml", "imagenet/imagenet.yaml")
     write_text(tmp_path / "paper/dvc.lock", "stages: {a: {}, b: {}, c: {}}")
-    for name in ("cifar10", "cifar100", "mnist", "raw"):
+    write_text(tmp_path / "imagenet/dvc.lock", "stages: {evaluate: {}}")
+    for name in ("cifar10", "cifar100", "mnist", "imagenet", "raw"):
         write_set(tmp_path / "data" / name, 0, 1)
     lines = [
         {"stage": f"paper/dvc.yaml:{name}", "seconds": 5.0, "threads": 2, "done": True} for name in ("b", "a", "z")
@@ -48,6 +50,7 @@ def test_a_reference_checks_what_it_was_recorded_from_and_fails_other_metrics_an
         "data/cifar10",
         "data/cifar100",
         "data/mnist",
+        "data/imagenet",
     ]  # no headline
     assert run_stage("tools.check", *CHECK).returncode == 0
     runs = read_table(recorded / "metrics/cifar10/runs.csv")
@@ -96,6 +99,7 @@ def test_a_grid_that_has_not_run_is_left_out_and_nothing_at_all_is_refused(grid,
     assert sorted(path.name for path in (grid / "kept/metrics").iterdir() if path.is_dir()) == [
         "cifar10",
         "cifar100",
+        "imagenet",
         "theory",
     ]
     assert [path.name for path in (grid / "kept/metrics/theory").iterdir()] == ["cifar10"]
