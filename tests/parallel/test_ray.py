@@ -68,6 +68,7 @@ def pipelines(log):
             "whole": {
                 "matrix": {"gpus": [GPUS, GPUS + 1]},
                 "cmd": "echo $CUDA_VISIBLE_DEVICES > whole${item.gpus}",
+                "deps": ["../source"],
                 "outs": ["whole${item.gpus}"],
             },
         },
