@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rethinking.core.errors import UsageError
+from rethinking.core.workspace import left_out
 
 ROOT = Path(__file__).parent.parent
 SHARED = {"common", "parts"}
@@ -29,12 +30,14 @@ def require(package: str, name: str, key: str) -> None:
     if "." in Path(name).name.strip("."):
         file = f"rethinking/{package}/{name.replace('.', '_')}.py"
         raise UsageError(f"{key}: found '{name}', but a dot ends a name for Python and for DVC; call its file {file}")
-    known = names(package)
-    if name not in known:
-        raise UsageError(
-            f"{key}: unknown name '{name}'{did_you_mean(name, known)}; allowed: {', '.join(known)}, "
-            f"or add rethinking/{package}/{name}.py"
-        )
+    known, file = names(package), f"rethinking/{package}/{name}.py"
+    if name in known:
+        return
+    if left_out(file):
+        raise UsageError(f"{key}: found '{name}', but --temp and --queue run what Git tracks; run `git add {file}`")
+    raise UsageError(
+        f"{key}: unknown name '{name}'{did_you_mean(name, known)}; allowed: {', '.join(known)}, or add {file}"
+    )
 
 
 def load(package: str, name: str, key: str) -> ModuleType:

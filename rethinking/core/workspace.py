@@ -13,6 +13,11 @@ def main_copy() -> Path:
     return here
 
 
+def left_out(path: str | Path) -> bool:
+    """Whether a copy of `dvc exp run --temp`, which gets what Git tracks, lacks a file that the main copy has."""
+    return not Path(path).exists() and (main_copy() / path).exists()
+
+
 def downloads_folder() -> Path:
     """Verified official archives, downloaded once."""
     return main_copy() / "downloads"

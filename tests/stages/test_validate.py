@@ -1,11 +1,13 @@
 """What `validate` finds before anything is computed: networks that cannot be trained, images too small, mirrors."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from rethinking.core import config
-from rethinking.core.errors import UsageError
+from rethinking.core.errors import DataError, UsageError
+from rethinking.sources.common.archives import read_files
 from rethinking.training.problem import network
 from stages import validate
 from tests.synthetic import lit_data
@@ -80,6 +82,65 @@ def test_grey_images_for_torchvision_are_found_by_validate(run_validate):
 )
 def test_parameters_with_which_all_networks_can_be_trained_are_valid(run_validate, changes):
     assert run_validate({**RESNET, **changes})
+
+
+@pytest.fixture
+def work_in_temporary_copy(tmp_path, monkeypatch):
+    """Go into a copy as `dvc exp run --temp` makes one, without files; return the folder it was copied from."""
+
+    def work(name="project"):
+        copy = tmp_path / name / ".dvc/tmp/exps/standalone/tmp1"
+        copy.mkdir(parents=True)
+        monkeypatch.chdir(copy)
+        return tmp_path / name
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("key", "package"), [("train.archs", "models"), ("corrupt.kind", "corruptions"), ("dataset.name", "sources")]
+)
+def test_a_new_file_that_git_does_not_track_is_named_in_a_temporary_copy(
+    run_validate, work_in_temporary_copy, key, package
+):
+    file = work_in_temporary_copy() / f"rethinking/{package}/mine.py"
+    changes = {key: ["mine"] if key == "train.archs" else "mine", "archs.mine": {"lr": 0.01}}
+    with pytest.raises(UsageError, match=rf"^{key}: unknown name 'mine'.* or add rethinking/{package}/mine\.py$"):
+        run_validate(changes)
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with pytest.raises(UsageError, match=rf"^{key}: found 'mine'.* run `git add rethinking/{package}/mine\.py`$"):
+        run_validate(changes)
+
+
+def test_a_relative_source_is_named_in_a_temporary_copy(work_in_temporary_copy):
+    project = work_in_temporary_copy()
+    with pytest.raises(DataError, match="^dataset.source: no such file"):
+        list(read_files(Path("set")))
+    (project / "set").mkdir()
+    with pytest.raises(DataError, match=f"^dataset.source: found 'set'.* give the absolute path '{project}/set'$"):
+        list(read_files(Path("set")))
+
+
+@pytest.mark.parametrize("name", ["project", "100% pure", "a b"])
+def test_a_temporary_copy_of_a_whole_clone_is_valid(run_validate, work_in_temporary_copy, name):
+    work_in_temporary_copy(name)
+    assert run_validate({})
+
+
+def test_a_temporary_copy_whose_results_dvc_would_lose_is_found_by_validate(
+    run_validate, work_in_temporary_copy, monkeypatch
+):
+    clone = work_in_temporary_copy()
+    (clone / ".git").mkdir()
+    (clone / ".git/shallow").touch()
+    with pytest.raises(DataError, match="would lose the results.* shallow; run `git fetch --unshallow`$"):
+        run_validate({})
+    monkeypatch.chdir(clone)
+    assert run_validate({}), "only --temp and --queue lose them"
+    work_in_temporary_copy("a%20b")
+    with pytest.raises(DataError, match="would lose the results.*a%20b.* rename it$"):
+        run_validate({})
 
 
 @pytest.mark.parametrize("images", [41, 1])

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from rethinking.core.errors import DataError
 from rethinking.core.files import sha256, sha256_of
+from rethinking.core.workspace import left_out, main_copy
 
 # What the archive modules raise: RuntimeError for an encrypted zip or an unknown compression.
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
@@ -32,6 +33,11 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
 
     Raises DataError for a missing, truncated, hostile or unknown file, and for a link to nowhere or in a circle.
     """
+    if left_out(source):
+        raise DataError(
+            f"dataset.source: found '{source}', but --temp and --queue run in another folder; give the absolute path "
+            f"'{main_copy() / source}'"
+        )
     if not source.exists():
         raise DataError(
             f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or folder"
