@@ -111,6 +111,8 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .venv/installed: requirements.lock
+	@git rev-parse --git-dir >/dev/null || { test -e .git || echo "error: DVC needs this folder to be a Git repository; \
+	clone it, or run git init && git add --all && git commit --message start" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: PYTHON=$(PYTHON) is \
 	Python %d.%d; expected 3.11 to 3.14, such as PYTHON=python3.13" % v)'
 	$(PYTHON) -m venv .venv
