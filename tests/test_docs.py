@@ -1,14 +1,22 @@
 """What README and docs say: the numbers are those of the references, and what a reader is told to use is there."""
 
 import importlib.util
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from dvc.exceptions import InvalidArgumentError
+from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
+from hydra.errors import HydraException
 
-from rethinking.core.files import read_json
+from rethinking.core.files import read_json, read_yaml
 from rethinking.corruptions.common.request import Request
 from rethinking.figures.paper import FIGURES
 from rethinking.figures.style import save, style
@@ -110,6 +118,54 @@ def test_every_command_and_file_that_a_page_names_is_there(page):
         r"(?<![\w/.-])((?:rethinking|stages|tools|tests|paper|theory|demo)/[\w/]+\.(?:py|yaml|md))", text
     )
     assert [file for file in files if not (ROOT / file).exists() and file not in NEW] == []
+
+
+def table_of_values():
+    """What docs/experiments.md says of values: the arguments of `-S` that do not work and that do, row by row."""
+    rows = re.findall(r"^\|.*\| `(.+?)` \| `(.+?)`.*\|$", TEXTS["docs/experiments.md"], re.MULTILINE)
+    return [[shlex.split(cell)[-1] for cell in row] for row in rows]
+
+
+def test_the_values_of_the_docs_do_and_do_not_work(tmp_path):
+    found = []
+    for bad, good in table_of_values():
+        shutil.copy(ROOT / "params.yaml", tmp_path)
+        if good.endswith("0.2,0.4"):
+            assert get_hydra_sweeps({"params.yaml": [good]})
+            continue
+        apply_overrides(tmp_path / "params.yaml", [good])
+        found.append(read_yaml(tmp_path / "params.yaml"))
+        shutil.copy(ROOT / "params.yaml", tmp_path)
+        if not good.startswith("train.archs"):  # which DVC refuses only when it makes stages of it
+            with pytest.raises((HydraException, InvalidArgumentError)):
+                apply_overrides(tmp_path / "params.yaml", [bad])
+    one, slash, new, path = found
+    assert one["train"]["archs"] == ["mlp_1x512"]
+    assert slash["archs"]["timm/resnet18"] == {**new["archs"]["timm/resnet18"], "lr": 0.1}
+    assert new["archs"]["my_net"] == {"lr": 0.1}
+    assert path["dataset"]["source"] == "/data/a(1).zip"
+
+
+def test_the_way_back_goes_back_also_where_git_sees_no_change(tmp_path):
+    pages = [page for page in TEXTS.values() if "checkout HEAD -- params.yaml" in page]
+    assert len(pages) >= 4
+    assert all(re.search(r"rm params\.yaml(; |\n)git checkout HEAD -- params\.yaml", page) for page in pages)
+    line = re.search(r"^rm params\.yaml; .*$", README, re.MULTILINE)[0]
+    file, index = tmp_path / "params.yaml", tmp_path / ".git/index"
+
+    def git(*arguments):
+        who = ("-c", "user.name=test", "-c", "user.email=test@test")
+        return subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True).stdout
+
+    git("init", "--quiet")
+    file.write_text("level: 1.0\n")
+    git("add", "params.yaml")
+    git("commit", "--quiet", "--message", "state")
+    for _ in range(10):
+        subprocess.run(["sh", "-euc", line], cwd=tmp_path, check=True, capture_output=True)
+        assert file.read_text() == "level: 1.0\n"
+        file.write_text("level: 1.5\n")  # at equal size, in the second in which Git wrote the file
+        os.utime(index, (time.time() + 5,) * 2)  # and then the index, as DVC does
 
 
 def test_make_help_has_a_line_for_every_target():
