@@ -5,6 +5,7 @@ one, a later file's keys replacing an earlier one's: paper/params.yaml adds the 
 """
 
 import itertools
+import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,12 +48,22 @@ OFFICIAL = {
     "digits": (1_497, 32, 3),
 }
 
+# What Pydantic says in its own terms.
+_EXPECTED = {
+    "too_short": "expected at least 1",
+    "model_type": "expected a section of keys",
+    "dict_type": "expected a section of keys",
+}
+
 _Kind = TypeVar("_Kind")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Coefficient = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+# The bounds above are those of memory and of torch's float32 and int64, which end in a traceback.
+MOST_IMAGES_A_BATCH = 2**20
+Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Coefficient = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+BatchSize = Annotated[int, Field(ge=1, le=MOST_IMAGES_A_BATCH)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -113,7 +124,7 @@ class Train(Section):
     seed: Seed = 0
     epochs: Count
     scaled_epochs: Count | None = None
-    batch_size: Count = 128
+    batch_size: BatchSize = 128
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
     precision: Literal["float32", "bf16"] = "float32"
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
@@ -234,12 +245,12 @@ class Parameters(Section):
             name, _, number = part.partition("-")
             if part in ("random_crop", "augmentation", "weight_decay"):
                 regularizers[part] = True
-            elif name == "batch_size" and number.isdecimal() and int(number) > 0:
+            elif name == "batch_size" and re.fullmatch("[0-9]{1,7}", number) and 0 < int(number) <= MOST_IMAGES_A_BATCH:
                 train["batch_size"] = int(number)
             else:
                 raise UsageError(
                     f"paper.runs: unknown part '{part}' of variant '{run.variant}'; allowed: plain, or joined by + "
-                    "random_crop, augmentation, weight_decay and batch_size-N"
+                    "random_crop, augmentation, weight_decay and batch_size-N, N at most 1048576"
                 )
         return self.model_copy(
             update={
@@ -429,6 +440,7 @@ def error_sentence(error: ValidationError, *section: str) -> str:
         return f"{key}: missing"
     hint = did_you_mean(found, _choices(problem)) if isinstance(found, str) else ""
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ")
+    message = _EXPECTED.get(problem["type"], message)
     if problem["type"] in ("float_type", "int_type") and isinstance(found, str):
         message += ", which is written without quotes"
     return f"{key}: found {_FOUND.repr(found)}{hint}; {message}"

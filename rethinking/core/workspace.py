@@ -1,6 +1,7 @@
 """Folders that outlive a DVC stage: they lie in the main working copy, outside DVC's outputs."""
 
 import glob
+import os
 from pathlib import Path
 
 
@@ -15,7 +16,7 @@ def main_copy() -> Path:
 
 def left_out(path: str | Path) -> bool:
     """Whether a copy of `dvc exp run --temp`, which gets what Git tracks, lacks a file that the main copy has."""
-    return not Path(path).exists() and (main_copy() / path).exists()
+    return not os.path.exists(path) and os.path.exists(main_copy() / path)  # False, too, for what can be no path
 
 
 def downloads_folder() -> Path:

@@ -35,6 +35,8 @@ BAD = [
     ("train.archs", [], ["found []", "at least 1"]),
     ("train.archs", "mlp_1x512", ["found 'mlp_1x512'", "list"]),
     ("train.epochs", 0, ["found 0", "greater than or equal to 1"]),
+    ("train.epochs", 10**30, ["found 1000", "less than 2147483648"]),
+    ("train.batch_size", 2**31, ["found 2147483648", "less than or equal to 1048576"]),
     ("train.epochs", True, ["found True", "integer"]),
     ("train.precision", "fp16", ["found 'fp16'", "'float32' or 'bf16'"]),
     ("train.device", "gpu", ["found 'gpu'", "did you mean 'cpu'?", "'auto', 'cuda', 'mps' or 'cpu'"]),
@@ -45,6 +47,7 @@ BAD = [
     ("archs.mlp_1x512.lr", True, ["found True", "number"]),
     ("archs.mlp_1x512.lr", 0, ["found 0", "greater than 0"]),
     ("archs.mlp_1x512.lr", float("inf"), ["found inf", "finite"]),
+    ("archs.mlp_1x512.lr", 1e300, ["found 1e+300", "less than or equal to 1000000000"]),
     ("archs.mlp_1x512.lr_dcay", 0.9, ["unknown key", "did you mean 'lr_decay'?"]),
     ("archs.lr", {"lr": 0.1, "decay": 1}, ["archs.lr.decay: unknown key", "lr, lr_decay"]),
     ("archs.mlp_1x512.lr_milestones", [10, 0], ["found 0", "greater than or equal to 1"]),
@@ -57,7 +60,7 @@ BAD = [
     ("grid.corruptions", ["none", "none"], ["found ['none', 'none']", "twice"]),
     ("grid.corruptions", [], ["found []", "at least 1"]),
     ("trian", {}, ["unknown key", "did you mean 'train'?", "dataset, corrupt, train"]),
-    ("dataset", ["digits"], ["found", "dictionary"]),
+    ("dataset", ["digits"], ["found", "section of keys"]),
 ]
 
 
@@ -317,6 +320,10 @@ def test_a_block_of_another_data_set_is_not_of_this_one(write_parameters):
             ["'weight-decay'", "plain"],
         ),
         ({"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["batch_size-0"]}}, ["'batch_size-0'"]),
+        (
+            {"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["batch_size-9999999"]}},
+            ["'batch_size-9999999'", "at most 1048576"],
+        ),
         ({"paper.runs.main": {**BLOCK, "dataset": "digits", "archs": ["alexnett"]}}, ["did you mean 'alexnet'"]),
         ({"paper.runs.main": {**BLOCK, "dataset": "mnst"}}, ["paper.runs.main.dataset", "did you mean 'mnist'"]),
         ({"paper.corruptions": {"digits": ["none"]}}, ["'labels-0.5'", "paper.corruptions.digits"]),

@@ -2,6 +2,7 @@
 
 Each input must be refused with one sentence and the exit code of its kind, 2 for a parameter, 1 for data; without a
 traceback, without anything left behind or run, and within bounds of memory and time, however large it claims to be.
+A few look wrong and are not: they must be accepted, with the exit code 0.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from rethinking.core.files import read_json, seal
@@ -50,16 +52,19 @@ STAGES = {
     "train": "--params params.yaml --arch mlp_1x512 --raw raw --data data --out out/run",
     "evaluate": "--params params.yaml --raw raw --data data --runs runs --out out/metrics",
 }
+MAKE = f"make --file {shlex.quote(str(ROOT / 'Makefile'))} PYTHON=false .venv/installed"
+TEMPORARY = ".dvc/tmp/exps/standalone/tmp1"  # where `dvc exp run --temp` works
 TRACE = "trace"  # what hostile inputs make where they are run
 
 
 class Case(NamedTuple):
-    """An input, the stage that is given it, what writes it into a folder, and the exit code due."""
+    """An input, the stage that is given it, what writes it into a folder, the exit code due, and where it runs."""
 
     name: str
     stage: str
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
     exit_code: int
+    where: str = "."
 
 
 class Answer(NamedTuple):
@@ -82,13 +87,20 @@ def write_parameters(folder: Path, changes: dict[str, Any]) -> None:
     (folder / "params.yaml").write_text(as_yaml(document), encoding="utf-8")
 
 
-def parameter(key: str, value: Any, stage: str = "validate") -> Case:
+def parameter(key: str, value: Any, stage: str = "validate", beside: str = "", **also: Any) -> Case:
+    """A parameter, perhaps beside others (`also`), which the words `beside` name."""
     shown = ".nan" if value != value else json.dumps(value)
-    return Case(f"`{key}: {shown}`", stage, lambda folder: write_parameters(folder, {key: value}), 2)
+    changes = {key: value, **also}
+    return Case(f"`{key}: {shown}`{beside}", stage, lambda folder: write_parameters(folder, changes), 2)
 
 
-def text(content: str, name: str) -> Case:
-    return Case(name, "validate", lambda folder: (folder / "params.yaml").write_text(content) and None, 2)
+def text(content: str | bytes, name: str) -> Case:
+    whole = content if isinstance(content, bytes) else content.encode()
+    return Case(name, "validate", lambda folder: (folder / "params.yaml").write_bytes(whole), 2)
+
+
+def no_file(folder: Path) -> None:
+    (folder / "params.yaml").unlink()
 
 
 def references() -> str:
@@ -99,6 +111,7 @@ def references() -> str:
     return "\n".join(lines).replace('"digits"', "*a8 ") + "\n"
 
 
+RESNET = {"train.archs": ["timm/resnet18"], "archs.timm/resnet18": {"lr": 0.05, "input_size": 32}}
 PARAMETERS = [
     parameter("corrupt.level", 1.5),
     parameter("corrupt.level", float("nan")),
@@ -113,12 +126,55 @@ PARAMETERS = [
     parameter("archs.mlp_1x512.lr", "1e-4"),
     parameter("archs.mlp_1x512.lr", True),
     parameter("dataset.name", "cifar01"),
-    parameter("dataset.train_size", 10**30, "fetch"),
+    parameter("dataset.train_size", 10**30),
+    parameter("dataset.train_size", 10**6, "fetch"),
+    parameter("train.batch_size", 2**31),
+    parameter("archs.mlp_1x512.lr", 1e300),
     parameter("dataset.input_size", 512, "corrupt"),
+    parameter("train.archs", []),
+    parameter("train.archs", "mlp_1x512"),
+    parameter("train.archs", ["mlp_1x512", "mlp_1x512"]),
+    parameter("train.archs", ["timm/resnet18.a1_in1k"]),
+    parameter("train.archs", ["parts/mlp"]),
+    parameter("train.archs", ["alexnet"], beside=" without a recipe"),
+    parameter("train.precision", "fp16"),
+    parameter("train.device", "gpu"),
+    parameter("train.deterministic", "yes"),
+    parameter("train.seed", 2**63),
+    parameter("train.momentum", 1.0),
+    parameter("train.mirror", "mlflow"),
+    parameter("train.batch_size", 0),
+    parameter("train.batch_size", 1, beside=" with timm/resnet18", **RESNET),
+    parameter("train.batch_size", 13, beside=" of 40 images, with timm/resnet18", **RESNET),
+    parameter("archs.mlp_1x512.lr", float("inf")),
+    parameter("archs.mlp_1x512.lr_decay", 1.5),
+    parameter("archs.mlp_1x512.lr_milestones", [0]),
+    parameter("archs.mlp_1x512.dropout", 0.5),
+    parameter("archs.mlp_1x512.input_size", 32, beside=" on mnist", **{"dataset.name": "mnist"}),
+    parameter("archs.mlp_1x512.input_size", 32, beside=" on shuffled pixels", **{"corrupt.kind": "shuffled_pixels"}),
+    parameter("corrupt", []),
+    parameter("corrupt.level", [0.5, 0.8]),
+    parameter("corrupt.kind", "common/pixels"),
+    parameter("corrupt.test_labels", 1),
+    parameter("dataset", "cifar10"),
+    parameter("dataset.train_size", 1.5),
+    parameter("dataset.source", "official", "fetch", " of an imagefolder", **{"dataset.name": "imagefolder"}),
+    parameter("dataset.source", "digits.tar", "fetch", " of digits"),
+    parameter("regularizers.dropout", 1.0),
+    parameter("grid.corruptions", ["labels-2"]),
+    parameter("resources", {"*": {"gpu": 2}}),
     text("dataset: {", "params.yaml that is no YAML"),
     text("", "empty params.yaml"),
     text("dataset: !!python/object/apply:os.mkdir [trace]\n", "params.yaml that calls Python"),
     text(references(), "params.yaml of a billion references"),
+    Case("no params.yaml", "validate", no_file, 2),
+    text("- dataset\n", "params.yaml of a list"),
+    text("train:\n\tepochs: 1\n", "params.yaml with a tab"),
+    text("corrupt: {level: 0, level: 1}\n", "params.yaml with a key twice"),
+    text("dataset: {}\n---\ntrain: {}\n", "params.yaml of two documents"),
+    text(bytes(100), "params.yaml of zeros"),
+    text("# \xe9\n".encode("latin-1"), "params.yaml in Latin-1"),
+    text("dataset: " + "[" * 100_000, "params.yaml of 100,000 brackets"),
 ]
 
 
@@ -130,7 +186,7 @@ def source(
 ) -> Case:
 
     def prepare(folder: Path) -> None:
-        write_parameters(folder, {"dataset": {"name": dataset, "source": file}})
+        write_parameters(folder, {"dataset": {"name": dataset, "source": file, "input_size": 8}})
         write(folder / file)
 
     return Case(name, "fetch", prepare, code)
@@ -223,10 +279,51 @@ def png_header(width: int, height: int, depth: int = 8) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def images(name: str, changes: dict[str, bytes], without: str = "nothing") -> Case:
+def images(name: str, changes: dict[str, bytes], without: str = "nothing", code: int = 1) -> Case:
     """A folder of images, some added or replaced, and those left out whose path begins so."""
     whole = {path: content for path, content in image_files().items() if not path.startswith(without)}
-    return source(name, lambda path: write_folder(path, {**whole, **changes}), file="set")
+    return source(name, lambda path: write_folder(path, {**whole, **changes}), file="set", code=code)
+
+
+def linked(link: str, target: str) -> Callable[[Path], None]:
+    """A folder of images, and a link in it."""
+
+    def write(path: Path) -> None:
+        write_folder(path, image_files())
+        (path / link).symlink_to(target)
+
+    return write
+
+
+def pipe_among_images(path: Path) -> None:
+    write_folder(path, image_files())
+    os.mkfifo(path / "train/cat/9.png")
+
+
+def encrypted(path: Path) -> None:
+    """A zip whose members say that they need a password."""
+    write_zip(path, image_files())
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(signature) + flags] |= 1
+    path.write_bytes(content)
+
+
+def one_image_twice(path: Path) -> None:
+    """A tar that has two members of one name."""
+    write_tar(path, image_files(), "w")
+    with tarfile.open(path, "a") as archive:
+        archive.addfile(member("train/cat/0.png"))
+
+
+def saved(image: Image.Image, image_format: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+PICTURE = Image.fromarray(noise(0))
+ANIMATION = saved(PICTURE, "GIF", save_all=True, append_images=[Image.fromarray(noise(1))])
 
 
 def one_class(path: Path) -> None:
@@ -274,6 +371,34 @@ SOURCES = [
     images("16 bits a channel", {"train/cat/9.png": png_header(8, 8, depth=16)}),
     images("mixed sizes", {"train/cat/9.png": encode(noise(0, (8, 9, 3)))}),
     images("PNG of 100,000 x 100,000 pixels", {"train/cat/9.png": png_header(100_000, 100_000)}),
+    images("TIFF of 16 bits", {"train/cat/9.tif": saved(Image.fromarray(np.zeros((8, 8), np.uint16)), "TIFF")}),
+    images("TIFF of floats", {"train/cat/9.tif": saved(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF")}),
+    images("TIFF for a printer (CMYK)", {"train/cat/9.tif": saved(PICTURE.convert("CMYK"), "TIFF")}),
+    images("black and white of 1 bit", {"train/cat/9.png": saved(PICTURE.convert("1"), "PNG")}),
+    images("animated GIF", {"train/cat/9.gif": ANIMATION}),
+    images("empty file called PNG", {"train/cat/9.png": b""}),
+    images("stray text in a class", {"train/cat/notes.txt": b"x"}),
+    images("stray image beside the classes", {"train/9.png": encode(noise(0))}),
+    images("folder in a class", {"train/cat/more/9.png": encode(noise(0))}),
+    images("class in the test set only", {"test/bird/0.png": encode(noise(0))}),
+    images("class spelt twice", {"train/Cat/0.png": encode(noise(0))}),
+    source("link to nowhere", linked("train/cat/9.png", "nowhere"), file="set"),
+    source("link to itself", linked("train/cat/9.png", "9.png"), file="set"),
+    source("link to the folder that holds it", linked("train/loop", "."), file="set"),
+    source("pipe among images", pipe_among_images, file="set"),
+    source("pipe in place of an archive", os.mkfifo),
+    source("device without an end", lambda path: None, file="/dev/zero"),
+    source("address on the web", lambda path: None, file="https://example.org/set.zip"),
+    source("zip with a password", encrypted, file="set.zip"),
+    source("tar with one name twice", one_image_twice),
+    images("two folders of images", {f"copy/{path}": content for path, content in image_files().items()}),
+    images("the same image twice in a class", {"train/cat/9.png": image_files()["train/cat/0.png"]}, code=0),
+    images("what tools leave beside images", {"train/cat/Thumbs.db": b"x", "train/.DS_Store": b"x"}, code=0),
+    images(
+        "class name with a line break",
+        {"train/a\nb/0.png": encode(noise(0)), "test/a\nb/0.png": encode(noise(1))},
+        code=0,
+    ),
 ]
 
 
@@ -341,6 +466,12 @@ def flipped_meta(folder: Path) -> None:
     path.write_text(path.read_text().replace('"digits"', '"cifar10"'))
 
 
+def stray_file(folder: Path) -> None:
+    """A file that no seal names and no stage reads."""
+    write_parameters(folder, {})
+    (folder / "raw/notes.txt").write_text("x")
+
+
 SHAPE = "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 32, 32, 3), }\n"
 ARRAYS = [
     array("`.npy` of pickled objects", "train_images.npy", lambda old: npy(np.array([MakesAFolder()], dtype=object))),
@@ -357,11 +488,81 @@ ARRAYS = [
     ),
     array("`.npy` that is empty", "train_images.npy", lambda old: b""),
     Case("`meta.json` with another data set's name", "corrupt", flipped_meta, 1),
+    Case("data set deleted", "corrupt", lambda folder: shutil.rmtree(folder / "raw"), 1),
+    Case("data set without `meta.json`", "corrupt", lambda folder: (folder / "raw/meta.json").unlink(), 1),
+    Case("stray file in a data set", "corrupt", stray_file, 0),
+    Case("corrupted set deleted", "train", lambda folder: shutil.rmtree(folder / "data"), 1),
+    Case("runs deleted", "evaluate", lambda folder: shutil.rmtree(folder / "runs"), 1),
     weights("`.safetensors` that claims a header of 16 EB", lambda path: b"\xff" * 8 + b"{}"),
     weights("`.safetensors` that is a pickle", lambda path: pickle.dumps(MakesAFolder())),
     weights("`.safetensors` cut short", lambda path: path.read_bytes()[:5000]),
     weights("`.safetensors` of other names", renamed),
     weights("`.safetensors` of another shape", doubled),
+]
+
+
+# --- Where they are run
+
+
+def temporary(name: str, code: int, write: Callable[[Path], object], changes: dict[str, Any], stage: str) -> Case:
+    """What is found in a copy of `dvc exp run --temp`; `write` gets the folder that it was copied from."""
+
+    def prepare(folder: Path) -> None:
+        copy = folder / TEMPORARY
+        copy.mkdir(parents=True)
+        write_parameters(copy, changes)
+        write(folder)
+
+    return Case(name, stage, prepare, code, TEMPORARY)
+
+
+def untracked(package: str) -> Callable[[Path], object]:
+    return lambda folder: write_folder(folder, {f"rethinking/{package}/mine.py": b""})
+
+
+def elsewhere(name: str, folder_name: str, code: int) -> Case:
+    """The same in a copy that lies below another folder."""
+    where = f"{folder_name}/{TEMPORARY}"
+
+    def prepare(folder: Path) -> None:
+        (folder / where).mkdir(parents=True)
+        write_parameters(folder / where, {})
+
+    return Case(name, "validate", prepare, code, where)
+
+
+PLACES = [
+    temporary(
+        "`--temp`, a new architecture that Git does not track",
+        2,
+        untracked("models"),
+        {"train.archs": ["mine"], "archs.mine": {"lr": 0.01}},
+        "validate",
+    ),
+    temporary(
+        "`--temp`, a new corruption that Git does not track",
+        2,
+        untracked("corruptions"),
+        {"corrupt.kind": "mine"},
+        "validate",
+    ),
+    temporary(
+        "`--temp`, a relative `dataset.source`",
+        1,
+        lambda folder: write_folder(folder / "set", image_files()),
+        {"dataset": {"name": "imagefolder", "source": "set"}},
+        "fetch",
+    ),
+    temporary(
+        "`--temp`, a shallow clone",
+        1,
+        lambda folder: write_folder(folder, {".git/shallow": b""}),
+        {},
+        "validate",
+    ),
+    elsewhere("`--temp`, a folder called `a%20b`", "a%20b", 1),
+    elsewhere("`--temp`, a folder with a space and letters outside ASCII", "größe 漢字", 0),
+    Case("`make`, a zip download without `.git`", "make", lambda folder: (folder / "requirements.lock").touch(), 2),
 ]
 
 
@@ -386,38 +587,42 @@ def base(folder: Path) -> Path:
 def tried(case: Case, right: Path) -> Answer:
     """What the stage does with the input, in a folder of its own."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "folder"
+        folder = Path(name).resolve() / "folder"
         shutil.copytree(right, folder)
         case.write(folder)
         before = set(folder.rglob("*"))
-        answer = answer_of(folder, case.stage, STAGES[case.stage])
+        answer = answer_of(folder / case.where, case.stage, STAGES.get(case.stage, ""))
         left = set(folder.rglob("*")) - before
     wrong = [*answer.wrong]
     wrong += [f"exit code {answer.exit_code}, due {case.exit_code}"] * (answer.exit_code != case.exit_code)
-    wrong += [f"left behind: {path.relative_to(folder)}" for path in left if path.name != "out"]
+    kept = folder / case.where / "out"
+    if case.exit_code:
+        wrong += [f"left behind: {path.relative_to(folder)}" for path in left if path != kept]
     wrong += [f"{answer.megabytes:.0f} MB"] * (answer.megabytes > MOST_MEGABYTES)
     wrong += [f"{answer.seconds:.0f} s"] * (answer.seconds > MOST_SECONDS)
-    return answer._replace(wrong=wrong)
+    return answer._replace(sentence=answer.sentence.replace(str(folder), "/project"), wrong=wrong)
 
 
 def answer_of(folder: Path, stage: str, arguments: str) -> Answer:
     """Run a stage; its exit code, its sentence, the memory it took at most and the seconds of CPU time."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", f"stages.{stage}", *shlex.split(arguments)]
+    command = shlex.split(MAKE if stage == "make" else f"{sys.executable} -m stages.{stage} {arguments}")
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = exit_code = os.waitstatus_to_exitcode(status)
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip()
-    lines = said.splitlines()
+    lines = [line for line in said.splitlines() if not line.startswith(("fatal: ", "make: "))]  # of Git and make
+    said = "\n".join(lines)
     one = len(lines) == 1 and lines[0].startswith("error: ")
     wrong = [] if exit_code == 0 or one else [f"more than a sentence: {said[-2000:]}"]
     return Answer(exit_code, said.removeprefix("error: "), used.ru_maxrss / 2**10, used.ru_utime + used.ru_stime, wrong)
 
 
 def row(case: Case, answer: Answer) -> str:
-    outcome = f"**{'; '.join(answer.wrong)}**" if answer.wrong else quoted(answer.sentence)
+    said = quoted(answer.sentence) if case.exit_code else "accepted"
+    outcome = f"**{'; '.join(answer.wrong)}**" if answer.wrong else said
     return f"| {case.name} | {answer.exit_code} | {outcome} |"
 
 
@@ -426,7 +631,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("word", nargs="?", default="", help="only inputs whose name contains it")
     arguments = parser.parse_args()
-    chosen = [case for case in itertools.chain(PARAMETERS, SOURCES, ARRAYS) if arguments.word in case.name]
+    chosen = [case for case in itertools.chain(PARAMETERS, SOURCES, ARRAYS, PLACES) if arguments.word in case.name]
     print("| input | exit code | what is said |\n| --- | ---: | --- |")
     with tempfile.TemporaryDirectory() as folder:
         right = base(Path(folder))
@@ -436,9 +641,10 @@ def main() -> None:
             print(row(case, answers[-1]), flush=True)
     wrong = sum(bool(answer.wrong) for answer in answers)
     megabytes, seconds = max(answer.megabytes for answer in answers), max(answer.seconds for answer in answers)
-    print(
-        f"\n{len(answers) - wrong} of {len(answers)} refused, with at most {megabytes:.0f} MB and {seconds:.0f} s each."
-    )
+    right_answers = [answer for answer in answers if not answer.wrong]
+    refused = sum(bool(answer.exit_code) for answer in right_answers)
+    print(f"\n{refused} refused and {len(right_answers) - refused} accepted, rightly, of {len(answers)}, ", end="")
+    print(f"with at most {megabytes:.0f} MB and {seconds:.0f} s each.")
     sys.exit(1 if wrong else 0)
 
 

@@ -38,7 +38,7 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
             f"dataset.source: found '{source}', but --temp and --queue run in another folder; give the absolute path "
             f"'{main_copy() / source}'"
         )
-    if not source.exists():
+    if not source.is_file() and not source.is_dir():  # what is neither, such as a pipe, may never end
         raise DataError(
             f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or folder"
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from rethinking.core import config
-from rethinking.core.config import Coefficient, Count, Rate, Section, Seed
+from rethinking.core.config import BatchSize, Coefficient, Count, Rate, Section, Seed
 from rethinking.core.errors import UsageError
 
 
@@ -25,7 +25,7 @@ class MinimumNorm(Section):
     features: Count
     bandwidth: Rate
     epochs: Count
-    batch_size: Count
+    batch_size: BatchSize
     scales: Annotated[list[Coefficient], Field(min_length=1)]
     counts: Annotated[list[Count], Field(min_length=1)]
     draws: Annotated[int, Field(ge=2)]
