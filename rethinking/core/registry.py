@@ -20,9 +20,12 @@ def names(package: str) -> list[str]:
     """The entries of a package such as `models`, sorted; those of a sub-folder as `folder/name`."""
     folder = ROOT / package
     paths = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py"))
-    return sorted(
-        path.as_posix() for path in paths if not path.name.startswith("_") and not SHARED.intersection(path.parts)
-    )
+    return sorted(path.as_posix() for path in paths if not any(_is_no_entry(part) for part in path.parts))
+
+
+def _is_no_entry(part: str) -> bool:
+    """Whether a part of a path is shared, or an editor's own, such as `.ipynb_checkpoints`."""
+    return part in SHARED or part.startswith(("_", "."))
 
 
 def require(package: str, name: str, key: str) -> None:

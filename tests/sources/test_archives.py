@@ -1,7 +1,9 @@
 """A stranger's archive can be cut short, damaged or hostile; it never yields a part of itself as if it were whole."""
 
 import lzma
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +25,11 @@ def test_a_zip_and_a_folder_yield_their_files(tmp_path):
     assert dict(read_files(write_folder(tmp_path / "set", FILES))) == FILES
 
 
-def test_a_missing_source_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"dataset\.source: no such file or folder '.*absent\.tar'"):
-        list(read_files(tmp_path / "absent.tar"))
+def test_a_missing_source_is_named_and_so_is_one_that_may_never_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tar")
+    for source in (tmp_path / "absent.tar", tmp_path / "pipe.tar", Path("/dev/zero")):
+        with pytest.raises(DataError, match=rf"dataset\.source: no such file or folder '{source}'"):
+            next(read_files(source))
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):

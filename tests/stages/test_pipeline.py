@@ -435,6 +435,19 @@ def test_the_outputs_that_git_keeps_are_tracked_and_the_others_are_not(clones: C
     ]
 
 
+def test_what_editors_and_systems_leave_runs_nothing_and_is_no_architecture(copy: Copy) -> None:
+    names = (".DS_Store", "._loop.py", ".loop.py.swp", ".#loop.py", "loop.py~", ".ipynb_checkpoints/loop-checkpoint.py")
+    for name in names:
+        for room in ("training", "models"):
+            (copy.folder / f"rethinking/{room}/{name}").parent.mkdir(exist_ok=True)
+            copy.append(f"rethinking/{room}/{name}", "x = 1\n")
+    assert copy.repro() == []
+    assert copy.git("status", "--porcelain") == ""
+    output = copy.dvc("exp", "run", "--set-param", "train.archs=[unknown]", succeeds=False)
+    assert "train.archs: unknown name 'unknown'; allowed: alexnet, inception," in output
+    assert "loop" not in errors(output)[0]
+
+
 def test_evaluating_again_writes_the_same_bytes(copy: Copy) -> None:
     assert copy.repro("--single-item", "--force", "evaluate") == ["evaluate"]
     assert copy.git("status", "--porcelain") == ""
