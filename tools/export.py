@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rethinking.core.arguments import path_parser
-from rethinking.core.arrays import ImageData, open_dataset, raw_fingerprint, save_arrays
+from rethinking.core.arrays import ImageData, array_hashes, open_dataset, raw_fingerprint, save_arrays
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_file, new_folder, read_json
 
@@ -29,6 +29,8 @@ def main() -> None:
         name: getattr(data, name)
         for name in ("train_images", "train_labels", "train_true_labels", "test_images", "test_labels")
     }
+    if "test_true_labels.npy" in array_hashes(meta):  # where corrupt.test_labels changed them
+        arrays["test_true_labels"] = np.load(folder / "test_true_labels.npy")
     if arguments.out.suffix == ".npz":
         with new_file(arguments.out) as partial, open(partial, "wb") as file:
             np.savez_compressed(file, **arrays)

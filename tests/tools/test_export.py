@@ -59,6 +59,20 @@ def test_a_corrupted_set_becomes_an_npz(tmp_path, run_stage, data):
         assert all(np.array_equal(exported[name], expected) for name, expected in EXPORTED.items())
 
 
+def test_the_clean_test_labels_go_along_where_others_took_their_place(tmp_path, run_stage, data):
+    folder, clean = data / "corrupted/demo/labels-0.5", ARRAYS["test_labels"]
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").unlink()
+    save_arrays(folder, {"test_labels": clean[::-1], "test_true_labels": clean}, meta)
+    export(run_stage, "demo/labels-0.5", "out.npz")
+    assert "test_true_labels (8,) int64" in export(run_stage, "demo/labels-0.5", "out/folder")
+    exported = np.load(tmp_path / "out.npz")
+    assert np.array_equal(exported["test_labels"], clean[::-1])
+    assert np.array_equal(exported["test_true_labels"], clean)
+    assert np.array_equal(np.load(tmp_path / "out/folder/test_true_labels.npy"), clean)
+    assert np.array_equal(open_dataset(tmp_path / "out/folder").test_labels, clean[::-1])
+
+
 def test_a_raw_set_is_exported_too(tmp_path, run_stage, data):
     export(run_stage, "raw", "out")
     assert np.array_equal(np.load(tmp_path / "out/train_labels.npy"), TRUE)
