@@ -23,7 +23,8 @@ def main() -> None:
     if arguments.name and "-" in arguments.name and not has_level:
         raise UsageError(f"grid.corruptions: '{arguments.name}' has a level, which {corruption.kind} does not take")
     level = corruption.level if has_level else 0.0
-    request = Request(level, corruption.seed, parameters.dataset.input_size, corruption.test_labels)
+    size = parameters.dataset.input_size
+    request = Request(level, corruption.seed, size, corruption.test_labels, corruption.labels)
     changed = module.corrupt(data, request)
     description = {"kind": corruption.kind, "level": level, "seed": corruption.seed}
     audit = {**description, **module.audit(data, changed, request)}
@@ -39,9 +40,8 @@ def main() -> None:
     with new_folder(arguments.out) as folder:
         write_json(folder / "audit.json", audit)
         save_arrays(folder, arrays, meta)
-    print(
-        f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed, expected {audit['expected_changed']:.2%}"
-    )
+    expected = "" if audit["expected_changed"] is None else f", expected {audit['expected_changed']:.2%}"
+    print(f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed{expected}")
 
 
 def require_large_enough(data: ImageData, size: int) -> None:

@@ -5,8 +5,8 @@ from urllib.parse import unquote
 
 from rethinking.core import config, registry
 from rethinking.core.arguments import path_parser
-from rethinking.core.config import Parameters
-from rethinking.core.errors import DataError, run_stage
+from rethinking.core.config import Corrupt, Parameters
+from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import write_text
 from rethinking.core.mirrors import require_mirror
 from rethinking.core.workspace import main_copy
@@ -23,6 +23,7 @@ def main() -> None:
     if parameters.theory is not None:
         config_theory.load_theory(*arguments.params)
     require_mirror(parameters.train.mirror)
+    require_labels(parameters.corrupt)
     require_trainable_networks(parameters)
     write_text(arguments.out, "The parameters are valid.\n")
 
@@ -43,6 +44,15 @@ def require_experiment_kept() -> None:
     if unquote(str(main)) != str(main):
         raise DataError(
             f"--temp and --queue would lose the results, as '{main}' has % and two digits in its name; rename it"
+        )
+
+
+def require_labels(corrupt: Corrupt) -> None:
+    """Raise UsageError where the file of given labels is not there."""
+    if corrupt.kind == "given" and not Path(corrupt.labels).is_file():
+        raise UsageError(
+            f"corrupt.labels: no such file '{corrupt.labels}'; expected a local one, with --temp or --queue by its "
+            "absolute path"
         )
 
 

@@ -79,7 +79,7 @@ def record_grids(metrics: Path, plots: Path, data: Path, folder: Path) -> dict[s
         raise DataError(f"{metrics} holds no result of {', '.join(RESULTS)}; run some, then `make report`")
     hashes: dict[str, dict[str, str]] = {}
     for name, result in results.items():
-        _require_relative_source(result)
+        _require_relative_paths(result)
         hashes |= data_hashes([data / place for place in result.data])
         shutil.copytree(metrics / name, folder / "metrics" / name)
         for picture in sorted((plots / result.plots).glob("*.png")):
@@ -100,14 +100,16 @@ def _has_run(folder: Path) -> bool:
     return len(load_runs(folder)) > 0 if not summary.exists() else any(read_json(summary).values())
 
 
-def _require_relative_source(result: Result) -> None:
+def _require_relative_paths(result: Result) -> None:
     """Raise UsageError where the parameters name a place on this machine, which is nobody else's business."""
-    source = config.overlaid(*map(Path, result.parameters))["dataset"].get("source", "official")
-    if Path(source).is_absolute():
-        raise UsageError(
-            f"dataset.source: found '{source}' in {' with '.join(result.parameters)}; a reference keeps it, so give it "
-            "relative to the project"
-        )
+    document = config.overlaid(*map(Path, result.parameters))
+    for section, name in (("dataset", "source"), ("corrupt", "labels")):
+        path = document.get(section, {}).get(name, "")
+        if Path(path).is_absolute():
+            raise UsageError(
+                f"{section}.{name}: found '{path}' in {' with '.join(result.parameters)}; a reference keeps it, so "
+                "give it relative to the project"
+            )
 
 
 def _stages_of(lock: str) -> list[str]:

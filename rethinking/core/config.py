@@ -55,6 +55,9 @@ _EXPECTED = {
     "dict_type": "expected a section of keys",
 }
 
+# What fetch writes of the headline: corrupt.labels where nobody gives labels, as DVC wants a file.
+TRUE_LABELS = "data/raw/train_labels.npy"
+
 _Kind = TypeVar("_Kind")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -75,6 +78,12 @@ def _no_duplicates(names: list[Any]) -> list[Any]:
 
 def _without_null(blocks: Any) -> Any:
     return {name: block for name, block in blocks.items() if block is not None} if isinstance(blocks, dict) else blocks
+
+
+def _readable_labels(file: str) -> str:
+    if Path(file).suffix not in (".npy", ".csv"):
+        raise ValueError("expected a .npy or .csv file")
+    return file
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_no_duplicates)]
@@ -115,6 +124,7 @@ class Corrupt(Section):
     level: Share = 0.0
     seed: Seed = 0
     test_labels: bool = False
+    labels: Annotated[str, AfterValidator(_readable_labels)] = TRUE_LABELS
 
 
 class Train(Section):
@@ -294,6 +304,8 @@ class Parameters(Section):
             kind, level = kind_and_level(name)
         except ValueError:
             kind, level = "labels", -1.0
+        if kind == "given":
+            raise UsageError(f"{self._corruptions_key}: found '{name}'; only the headline's corrupt.kind may be given")
         if not 0 <= level <= 1 or name == "labels":
             raise UsageError(f"{self._corruptions_key}: '{name}' has no level between 0 and 1, as labels-0.5 has")
         return self.corrupt.model_copy(update={"kind": kind, "level": level})
@@ -401,6 +413,24 @@ def _require_names(parameters: Parameters) -> None:
     if parameters.paper:
         _require_made(parameters.paper)
     _require_input_sizes(parameters)
+    _require_given(parameters.corrupt)
+
+
+def _require_given(corrupt: Corrupt) -> None:
+    """Raise UsageError where a kind that reads no file has one, or `given` has none or more than that."""
+    if corrupt.kind != "given":
+        if corrupt.labels != TRUE_LABELS:
+            raise UsageError(
+                f"corrupt.labels: found '{corrupt.labels}', which corrupt.kind {corrupt.kind} does not read; set "
+                f"corrupt.kind to given, or corrupt.labels to {TRUE_LABELS}"
+            )
+        return
+    if corrupt.labels == TRUE_LABELS:
+        raise UsageError(f"corrupt.labels: found '{TRUE_LABELS}', the true ones; name the file of the given labels")
+    if corrupt.level != 1:
+        raise UsageError(f"corrupt.level: found {corrupt.level}, but given labels are taken as they are; set 1.0")
+    if corrupt.test_labels:
+        raise UsageError("corrupt.test_labels: found True, but given labels are those of the training set; set false")
 
 
 def _require_made(paper: Paper) -> None:
@@ -420,7 +450,7 @@ def _require_input_sizes(parameters: Parameters) -> None:
     size = parameters.dataset.input_size
     for run in parameters.planned_runs():
         kind = parameters.corruption(run.corruption).kind
-        if kind not in ("none", "labels") and parameters.input_size(run.arch) > size:
+        if kind not in ("none", "labels", "given") and parameters.input_size(run.arch) > size:
             raise UsageError(
                 f"dataset.input_size: found {size}, to which {kind} crops, but archs.{run.arch}.input_size is "
                 f"{parameters.input_size(run.arch)}; set both alike"

@@ -23,6 +23,7 @@ STYLES = {
     "shuffled_pixels": ("Shuffled pixels", GREEN),
     "random_pixels": ("Random pixels", PINK),
     "gaussian": ("Gaussian", BLACK),
+    "given": ("Given labels", SKY),
 }
 # Colour and marker of an architecture, the same in every figure.
 ARCHS = {

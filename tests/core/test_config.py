@@ -18,13 +18,16 @@ BAD = [
     ("corrupt.level", True, ["found True", "number"]),
     ("corrupt.level", None, ["found None", "number"]),
     ("corrupt.kind", "lables", ["'lables'", "did you mean 'labels'?", "random_pixels"]),
-    ("corrupt.kind", "_pixels", ["'_pixels'", "allowed: gaussian, labels, none"]),
-    ("corrupt.kind", "../none", ["'../none'", "allowed: gaussian, labels, none"]),
+    ("corrupt.kind", "_pixels", ["'_pixels'", "allowed: gaussian, given, labels, none"]),
+    ("corrupt.kind", "../none", ["'../none'", "allowed: gaussian, given, labels, none"]),
     ("corrupt.kind", None, ["found None", "string"]),
     ("corrupt.seed", -1, ["found -1", "greater than or equal to 0"]),
     ("corrupt.seed", 2**63, [f"found {2**63}", "less than"]),
     ("corrupt.test_labels", "yes", ["found 'yes'", "boolean"]),
-    ("corrupt.leevl", 0.5, ["unknown key", "did you mean 'level'?", "kind, level, seed, test_labels"]),
+    ("corrupt.leevl", 0.5, ["unknown key", "did you mean 'level'?", "kind, level, seed, test_labels, labels"]),
+    ("corrupt.labels", "human.pt", ["found 'human.pt'", ".npy or .csv"]),
+    ("corrupt.labels", None, ["found None", "string"]),
+    ("corrupt.labels", "human.npy", ["found 'human.npy'", "kind labels does not read", "set corrupt.kind to given"]),
     ("dataset.name", "cifar01", ["'cifar01'", "did you mean 'cifar", "digits, imagefolder, mnist"]),
     ("dataset.train_size", 0, ["found 0", "greater than or equal to 1"]),
     ("dataset.train_size", 10.5, ["found 10.5", "integer"]),
@@ -56,6 +59,7 @@ BAD = [
     ("grid.corruptions", ["labels-nan"], ["'labels-nan'", "between 0 and 1"]),
     ("grid.corruptions", ["labels"], ["'labels'", "between 0 and 1"]),
     ("grid.corruptions", ["labels-"], ["'labels-'", "between 0 and 1"]),
+    ("grid.corruptions", ["given"], ["found 'given'", "only the headline's corrupt.kind"]),
     ("grid.corruptions", ["lables-0.5"], ["'lables'", "did you mean 'labels'?"]),
     ("grid.corruptions", ["none", "none"], ["found ['none', 'none']", "twice"]),
     ("grid.corruptions", [], ["found []", "at least 1"]),
@@ -238,6 +242,22 @@ def test_a_grid_name_is_a_kind_and_a_level(write_parameters, name, kind, level):
     parameters = config.load(write_parameters({"grid.corruptions": [name], "corrupt.seed": 5}))
     corruption = parameters.corruption(name)
     assert (corruption.kind, corruption.level, corruption.seed) == (kind, level, 5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("corrupt.labels", config.TRUE_LABELS, ["the true ones", "name the file"]),
+        ("corrupt.level", 0.4, ["found 0.4", "set 1.0"]),
+        ("corrupt.test_labels", True, ["found True", "set false"]),
+    ],
+)
+def test_given_labels_are_a_file_and_nothing_else(write_parameters, key, value, words):
+    changes = {"corrupt.kind": "given", "corrupt.labels": "human.npy"}
+    assert config.load(write_parameters(changes)).corrupt.labels == "human.npy"
+    message = refusal(write_parameters({**changes, key: value}))
+    assert message.startswith(f"{key}: ")
+    assert all(word in message for word in words)
 
 
 def test_every_architecture_runs_on_every_corruption(write_parameters):

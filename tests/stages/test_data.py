@@ -136,6 +136,30 @@ def test_corrupt_writes_the_change_its_audit_and_the_same_bytes_twice(tmp_path, 
     assert np.array_equal(data.test_labels, open_dataset(raw).test_labels)
 
 
+def test_corrupt_takes_given_labels_and_audits_them_by_class(tmp_path, raw, write_parameters, run_stage):
+    human = np.load(raw / "train_labels.npy")
+    human[:30] = (human[:30] + 1) % 10
+    np.save(tmp_path / "human.npy", human)
+    parameters = write_parameters({"corrupt.kind": "given", "corrupt.labels": "human.npy"})
+    done = run_stage("corrupt", "--params", parameters, "--raw", raw, "--out", "out")
+    assert done.stdout == "given: 25.00% changed\n"
+    data = open_dataset(tmp_path / "out", raw)
+    assert np.array_equal(data.train_labels, human)
+    assert np.array_equal(data.train_true_labels, np.load(raw / "train_labels.npy"))
+    assert dict(data.corruption) == {"kind": "given", "level": 0.0, "seed": 0}
+    audit = json.loads((tmp_path / "out/audit.json").read_text())
+    assert (audit["kind"], audit["changed"], len(audit["changed_by_class"])) == ("given", 0.25, 10)
+    assert np.sum(audit["confusion"]) == 120
+
+
+def test_given_labels_of_other_images_are_one_sentence(tmp_path, raw, write_parameters, failure):
+    np.save(tmp_path / "human.npy", np.zeros(119, int))
+    parameters = write_parameters({"corrupt.kind": "given", "corrupt.labels": "human.npy"})
+    code, message = failure("corrupt", "--params", parameters, "--raw", raw, "--out", "out")
+    assert (code, "corrupt.labels: 'human.npy' cannot be used: found 119 labels" in message) == (1, True)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["labels-1.5", "lables-0.5", "labels"])
 def test_corrupt_refuses_a_name_that_is_no_corruption(tmp_path, raw, write_parameters, failure, name):
     code, message = failure("corrupt", "--params", write_parameters(), "--name", name, "--raw", raw, "--out", "out")

@@ -153,6 +153,16 @@ def test_a_last_batch_of_one_image_is_found_when_the_data_set_is_known(write_par
     assert network(parameters, "mlp_1x512", lit_data(images, 10))
 
 
+@pytest.mark.parametrize("labels", ["absent.npy", "https://example.org/human.npy", "folder.csv"])
+def test_given_labels_that_are_not_there_are_found_by_validate(run_validate, tmp_path, monkeypatch, labels):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "human.csv").touch()
+    assert run_validate({"corrupt.kind": "given", "corrupt.labels": "human.csv"})
+    with pytest.raises(UsageError, match=rf"^corrupt\.labels: no such file '{labels}'; expected a local one"):
+        run_validate({"corrupt.kind": "given", "corrupt.labels": labels})
+
+
 @pytest.mark.parametrize("mirror", ["wandb", "tensorboard"])
 def test_a_mirror_whose_package_is_absent_is_found_by_validate(run_validate, monkeypatch, mirror):
     monkeypatch.setitem(sys.modules, mirror, None)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from rethinking.core import config
 from rethinking.core.files import read_json, write_json, write_text
 from rethinking.core.tables import read_table, records, write_table
 from tests.conftest import ROOT
@@ -120,6 +121,10 @@ def test_a_place_on_this_machine_is_refused(grid, failure):
     path.write_text(path.read_text(encoding="utf-8").replace("source: official", "source: /home/me/cifar10.tar.gz"))
     code, message = failure("tools.record_reference", "--out", "kept")
     assert (code, "dataset.source: found '/home/me/cifar10.tar.gz'" in message) == (2, True)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("kind: labels", "kind: given").replace(config.TRUE_LABELS, "/home/me/human.npy"))
+    code, message = failure("tools.record_reference", "--out", "kept")
+    assert (code, "corrupt.labels: found '/home/me/human.npy'" in message) == (2, True)
 
 
 def test_a_folder_that_is_no_reference_is_not_replaced(grid, run_stage, failure):
