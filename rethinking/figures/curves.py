@@ -183,17 +183,19 @@ def _published_test(table: Sequence[Row], arch: str, variant: str) -> float | No
 
 
 def learned_first(runs: list[Run], asked_for: Sequence[str] = LEARNED_FIRST) -> Figure:
-    """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half."""
-    partly = [run for run in runs if run.level]
+    """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half or as given."""
+    partly = [run for run in runs if run.level or run.corruption == "given"]
     archs, others = _split(partly, asked_for)
     figure, grid = panels(len(archs), 2, (3.6, 2.4), sharey=True)
     shown = []
     for axes, arch in zip(grid, archs, strict=True):
+        given = select(partly, arch, "given")
         levels = by_level(select(partly, arch))
         level = min(levels, key=lambda level: abs(level - 0.5), default=None)
-        axes.set_title(arch_name(arch) + (f", {level:.0%} of labels random" if level else ""), fontsize=10)
+        seeds = given if level is None else levels[level]
+        words = f", {level:.0%} of labels random" if level else ", given labels" if given else ""
+        axes.set_title(arch_name(arch) + words, fontsize=10)
         axes.set(xlabel="epoch", ylim=(0, 103))
-        seeds = [] if level is None else levels[level]
         for key, (label, colour, dashes) in SUBSETS.items():
             draw_epochs(axes, seeds, key, colour, label, dashes)
         end_panel(axes, seeds)

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from rethinking.core.errors import DataError
-from rethinking.figures.curves import figure_1a, figure_1a_architectures, figure_2a
+from rethinking.figures.curves import figure_1a, figure_1a_architectures, figure_2a, memorisation
 from rethinking.figures.levels import figure_1b, figure_1c, time_to_fit
 from rethinking.figures.marks import ALL_IMAGES
 from rethinking.figures.paper import FIGURES, draw_imagenet, load_grids
@@ -192,6 +192,13 @@ def test_a_panel_without_runs_says_so(draw):
         words = [text.get_text() for axes in drawn.axes for text in axes.texts]
         assert "not run" in words, name
         plt.close(drawn)
+
+
+def test_given_labels_are_drawn_as_random_ones_are_though_they_have_no_level(draw):
+    runs = [make_run("alexnet", "given"), make_run("mlp_1x512", "labels-0.5"), make_run("mlp_1x512", "none")]
+    given, random = draw(memorisation, runs).axes
+    assert (given.get_title(), random.get_title()) == ("AlexNet, given labels", "MLP 1x512, 50% of labels random")
+    assert len(given.lines) == len(random.lines) >= 2
 
 
 def test_a_panel_names_the_corruptions_that_have_not_run(draw):

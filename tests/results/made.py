@@ -48,6 +48,7 @@ def make_run(arch, corruption, variant="plain", seed=0, epochs=64, **changes):
     kind, _, text = corruption.partition("-")
     level = float(text or 0)
     noise = {"labels": level, "random_pixels": 0.6, "gaussian": 0.5, "shuffled_pixels": 0.2}.get(kind, 0.0)
+    of_labels = kind in ("labels", "given")
     fit = changes.pop("epochs_to_fit", round(FIT[arch] * (1 + 2 * noise) + seed))
     fit = fit if fit is None or fit <= epochs else None
     diverged = changes.get("diverged", False)
@@ -72,9 +73,9 @@ def make_run(arch, corruption, variant="plain", seed=0, epochs=64, **changes):
                 "train_accuracy": train,
                 "test_loss": 2.0,
                 "test_accuracy": min(0.95, test * (1 - math.exp(-epoch / 2)) * peak + 0.01 * math.sin(3 * epoch)),
-                "clean_subset_accuracy": min(1.0, train**0.5) if kind == "labels" else train,
-                "corrupted_subset_accuracy": train**2 if kind == "labels" else None,
-                "recovered_true_accuracy": 0.6 * (1 - level) * math.exp(-epoch / 12) if kind == "labels" else None,
+                "clean_subset_accuracy": min(1.0, train**0.5) if of_labels else train,
+                "corrupted_subset_accuracy": train**2 if of_labels else None,
+                "recovered_true_accuracy": 0.6 * (1 - level) * math.exp(-epoch / 12) if of_labels else None,
             }
         )
         windows += [
