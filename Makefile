@@ -51,9 +51,10 @@ test: .venv/installed
 lint: .venv/installed
 	ruff format --check . && ruff check . && mypy
 
-## make check          the demo's numbers against reference/demo: data to the byte, accuracies within the spread over seeds
+## make check          the demo's numbers against reference/demo*: data to the byte, accuracies within the spread of its runs
 check: .venv/installed
-	python -m tools.check --runs demo/metrics/summary.json --data data/digits data/corrupted/demo --reference reference/demo
+	python -m tools.check --runs demo/metrics/summary.json --data data/digits data/corrupted/demo \
+	--reference $(sort $(wildcard reference/demo*))
 
 ## make check-paper    your runs of the grid, after make report, against a reference: NAME=2-core-amx/cifar10-jpeg
 check-paper: .venv/installed

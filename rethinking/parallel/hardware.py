@@ -15,12 +15,13 @@ INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "sve", "bf16")
 
 
 def environment() -> dict[str, Any]:
-    """Machine, device, instruction sets, cores and versions, as JSON-serialisable values."""
+    """Machine, device, instruction sets, the one used, cores and versions, as JSON-serialisable values."""
     capabilities = torch.cpu.get_capabilities()
     return {
         "machine": platform.machine(),
         "device": device_name(),
         "instructions": [name for name in INSTRUCTIONS if capabilities.get(name)],
+        "used": torch.backends.cpu.get_cpu_capability().lower(),  # less where ATEN_CPU_CAPABILITY says so
         "cores": available_cores(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},

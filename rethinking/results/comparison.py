@@ -1,10 +1,12 @@
 """A fresh result against a reference: data to the byte, what was asked for to the letter, what was trained within the
-spread over seeds that the reference itself holds. Another arithmetic, and what the reference lacks, is only said.
+spread that the reference itself holds. Another arithmetic, and what the reference lacks, is only said.
 
 Another machine rounds otherwise, and training amplifies that until a run differs like one of another seed. A trained
-metric therefore agrees when it lies within `SPREADS` standard deviations of the difference of two seeds, pooled over
-all runs of the reference that have several. Steps, epochs and losses are compared as ratios, accuracies as differences.
-What was never reached is compared as if it had been at the end of the run: later is all that is known.
+metric therefore agrees when it lies in the interval in which one more run of the same name is expected: around the mean
+of the reference's runs of that name, by their standard deviation over seeds and instruction sets, pooled over all names
+that have several runs, and Student's t for as few as there are. Steps, epochs and losses are compared as ratios,
+accuracies as differences. What was never reached is compared as if it had been at the end of the run: later is all that
+is known.
 """
 
 import math
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from rethinking.core.arrays import array_hashes
 from rethinking.core.errors import DataError
@@ -21,8 +24,8 @@ from rethinking.core.files import read_sealed
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import records
 
-# Of a normal distribution, one difference in a thousand lies beyond.
-SPREADS = 3.3
+# How often an honest run lies beyond, for each metric.
+FALSE_ALARM = 1e-3
 EXACT = "arch dataset kind level corruption_seed parameters train_size epochs steps diverged".split()
 # What may never be reached, and the key that holds the end of the run.
 ENDS = {"epochs_to_fit": "epochs", "steps_to_loss_0_1": "steps", "steps_to_loss_0_01": "steps"}
@@ -35,20 +38,25 @@ ACCURACIES = (
 LEAST_ACCURACY, LEAST_RATIO = 0.005, math.log(1.05)
 
 
-def tolerances(runs: pd.DataFrame) -> dict[str, float]:
-    """For each trained metric the allowed difference, or logarithm of the ratio, of two runs.
+def tolerances(runs: pd.DataFrame, known: int = 1) -> dict[str, float]:
+    """For each trained metric the allowed difference, or logarithm of the ratio, of a run and the mean of `known`.
 
-    Raises ValueError where no run has several seeds.
+    Raises ValueError where no name has several runs.
     """
-    settings = runs["run"].map(lambda name: RunName.parse(name).without_seed)
-    if not settings.duplicated().any():
+    names = _names(runs)
+    if not names.duplicated().any():
         raise ValueError("no run has several seeds")
-    scaled = _scaled(runs).groupby(settings)
+    scaled = _scaled(runs).groupby(names)
     freedom = (scaled.count() - 1).clip(lower=0).sum()
     squares = (scaled.var() * (scaled.count() - 1)).sum()
-    deviations = np.sqrt(squares / freedom).fillna(0)
+    spreads = (special.stdtrit(freedom, 1 - FALSE_ALARM / 2) * np.sqrt(squares / freedom)).fillna(0)
     least = {name: LEAST_ACCURACY if name in ACCURACIES else LEAST_RATIO for name in (*ACCURACIES, *RATIOS)}
-    return {name: max(bound, SPREADS * math.sqrt(2) * deviations[name]) for name, bound in least.items()}
+    return {name: max(bound, math.sqrt(1 + 1 / known) * spreads[name]) for name, bound in least.items()}
+
+
+def _names(runs: pd.DataFrame) -> pd.Series:
+    """What the runs have in common that differ in their seed, or in the machine that made them, alone."""
+    return runs["run"].map(lambda name: RunName.parse(name).without_seed)
 
 
 def _scaled(runs: pd.DataFrame) -> pd.DataFrame:
@@ -64,26 +72,31 @@ def differences(fresh: pd.DataFrame, reference: pd.DataFrame) -> list[str]:
     Runs of the reference that are not in `fresh`, such as other seeds, are not asked for. Raises ValueError where there
     is nothing to compare.
     """
-    allowed, known = tolerances(reference), _by_label(reference)
-    compared = [(label, run, known[label]) for label, run in _by_label(fresh).items() if label in known]
+    names, known = _names(reference), _by_label(reference)
+    compared = [(label, run) for label, run in _by_label(fresh).items() if label in known]
     if not compared:
         raise ValueError("it has none of these runs")
-    return [sentence for each in compared for sentence in _differences_of_run(*each, allowed)]
+    found: list[str] = []
+    for label, run in compared:
+        same = reference[names == RunName.parse(run["run"]).without_seed]
+        found += _differences_of_run(label, run, known[label], same, tolerances(reference, len(same)))
+    return found
 
 
 def _differences_of_run(
-    label: str, run: Mapping[str, Any], expected: Mapping[str, Any], allowed: Mapping[str, float]
+    label: str, run: Mapping[str, Any], expected: Mapping[str, Any], same: pd.DataFrame, allowed: Mapping[str, float]
 ) -> Iterator[str]:
     for key in EXACT:
         if _differs(key, run, expected):
             yield f"{label}: {key} is {run.get(key)}, expected {expected[key]}"
-    ours, theirs = (_scaled(pd.DataFrame([_at_last(each)])).iloc[0] for each in (run, expected))
+    ours = _scaled(pd.DataFrame([_at_last(run)])).iloc[0]
+    means = _scaled(pd.DataFrame([_at_last(each) for each in records(same)])).mean()
     for name, tolerance in allowed.items():
-        gap = abs(ours[name] - theirs[name])
-        if np.isnan(ours[name]) and np.isnan(theirs[name]) or gap <= tolerance:
+        if np.isnan(ours[name]) and np.isnan(means[name]) or abs(ours[name] - means[name]) <= tolerance:
             continue
+        mean = math.exp(means[name]) if name in RATIOS else means[name]
         spread = f"a factor of {math.exp(tolerance):.2f}" if name in RATIOS else f"{tolerance:.4f}"
-        yield f"{label}: {name} is {run.get(name)}, expected {expected.get(name)} within {spread}"
+        yield f"{label}: {name} is {run.get(name)}, expected {mean:.4g} within {spread}"
 
 
 def notes(fresh: pd.DataFrame, reference: pd.DataFrame) -> list[str]:
