@@ -117,6 +117,7 @@ PARAMETERS = [
     parameter("corrupt.level", float("nan")),
     parameter("corrupt.leevl", 0.5),
     parameter("corrupt.kind", "lables"),
+    parameter("corrupt.labels", "https://example.org/human.npy"),
     parameter("trian", {}),
     parameter("train.archs", ["$(rm -rf ~)"]),
     parameter("train.archs", ["../config"]),
@@ -434,6 +435,20 @@ def npy_header(header: str, length: int | None = None) -> bytes:
     return b"\x93NUMPY\x02\x00" + struct.pack("<I", length or len(header)) + header.encode() + bytes(100)
 
 
+def given_labels(name: str, file: str, content: Callable[[np.ndarray], bytes]) -> Case:
+
+    def prepare(folder: Path) -> None:
+        write_parameters(folder, {"corrupt.kind": "given", "corrupt.labels": file})
+        (folder / file).write_bytes(content(np.load(folder / "raw/train_labels.npy")))
+
+    return Case(name, "corrupt", prepare, 1)
+
+
+def csv(*columns: np.ndarray) -> bytes:
+    rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+    return "\n".join(["label,true_label", *rows]).encode()
+
+
 def weights(name: str, content: Callable[[Path], bytes]) -> Case:
 
     def prepare(folder: Path) -> None:
@@ -493,6 +508,11 @@ ARRAYS = [
     Case("stray file in a data set", "corrupt", stray_file, 0),
     Case("corrupted set deleted", "train", lambda folder: shutil.rmtree(folder / "data"), 1),
     Case("runs deleted", "evaluate", lambda folder: shutil.rmtree(folder / "runs"), 1),
+    given_labels(
+        "given labels that are a pickle", "human.npy", lambda true: npy(np.array([MakesAFolder()], dtype=object))
+    ),
+    given_labels("given labels of fewer images", "human.npy", lambda true: npy(true[1:])),
+    given_labels("given labels of images in another order", "human.csv", lambda true: csv(true[::-1], true[::-1])),
     weights("`.safetensors` that claims a header of 16 EB", lambda path: b"\xff" * 8 + b"{}"),
     weights("`.safetensors` that is a pickle", lambda path: pickle.dumps(MakesAFolder())),
     weights("`.safetensors` cut short", lambda path: path.read_bytes()[:5000]),

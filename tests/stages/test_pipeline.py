@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -544,6 +545,33 @@ def test_metrics_diff_shows_the_old_and_the_new_accuracy_in_one_row(half_random:
         row = rows[f"{arch}.train_accuracy"]
         assert [row["old"], row["new"]] == [old[arch]["train_accuracy"], new[arch]["train_accuracy"]]
         assert [old[arch]["corruption"]["level"], new[arch]["corruption"]["level"]] == [1.0, 0.5]
+
+
+def test_given_labels_train_again_when_their_file_changes(copy: Copy) -> None:
+    true = np.load(copy.folder / "data/raw/train_labels.npy")
+
+    def write(share: float) -> None:
+        human = np.where(np.arange(len(true)) < share * len(true), (true + 1) % 10, true)
+        lines = ["label,true_label", *(f"{new},{old}" for new, old in zip(human, true, strict=True))]
+        (copy.folder / "human.csv").write_text("\n".join(lines), encoding="utf-8")
+
+    def given(*options: str, labels: str = "human.csv", succeeds: bool = True) -> str:
+        values = ("corrupt.kind=given", f"corrupt.labels={labels}", f"train.archs=[{MLP}]")
+        changes = [word for value in values for word in ("--set-param", value)]
+        return copy.dvc("exp", "run", *options, *changes, succeeds=succeeds)
+
+    write(0.5)
+    assert "corrupt.labels: no such file 'human.csv'" in errors(given("--temp", succeeds=False))[0]
+    downstream = ["corrupt", f"train@{MLP}", "evaluate", "plot"]
+    assert stages_run(given()) == ["validate", *downstream]
+    assert json.loads((copy.folder / "data/corrupted/headline/audit.json").read_text())["changed"] == 0.5
+    rows = json.loads(copy.dvc("metrics", "diff", "--json"))["metrics/headline/summary.json"]
+    assert rows[f"{MLP}.corruption.kind"] == {"old": "labels", "new": "given"}
+    assert rows[f"{MLP}.train_loss"]["old"] != rows[f"{MLP}.train_loss"]["new"] is not None
+    assert copy.repro() == []
+    write(0.25)
+    assert copy.repro() == downstream
+    assert "validate" in stages_run(given("--temp", labels=str(copy.folder / "human.csv")))
 
 
 CHARTS = ["train_accuracy", "test_accuracy", "training_loss"]
