@@ -28,7 +28,10 @@ def corrupt(data: ImageData, request: Request) -> dict[str, np.ndarray]:
 def _read(path: Path) -> pd.DataFrame:
     """The columns of the file that mean something, whole numbers all. Raises ValueError or OSError."""
     if path.suffix == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{str(error).rstrip('.')}; expected integers (N,), no pickle") from None
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise ValueError(f"found {array.dtype} of shape {array.shape}; expected integers (N,)")
         return pd.DataFrame({"label": array})

@@ -117,7 +117,6 @@ PARAMETERS = [
     parameter("corrupt.level", float("nan")),
     parameter("corrupt.leevl", 0.5),
     parameter("corrupt.kind", "lables"),
-    parameter("corrupt.labels", "https://example.org/human.npy"),
     parameter("trian", {}),
     parameter("train.archs", ["$(rm -rf ~)"]),
     parameter("train.archs", ["../config"]),
