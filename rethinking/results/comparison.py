@@ -2,11 +2,11 @@
 spread that the reference itself holds. Another arithmetic, and what the reference lacks, is only said.
 
 Another machine rounds otherwise, and training amplifies that until a run differs like one of another seed. A trained
-metric therefore agrees when it lies in the interval in which one more run of the same name is expected: around the mean
-of the reference's runs of that name, by their standard deviation over seeds and instruction sets, pooled over all names
-that have several runs, and Student's t for as few as there are. Steps, epochs and losses are compared as ratios,
-accuracies as differences. What was never reached is compared as if it had been at the end of the run: later is all that
-is known.
+metric therefore agrees when it lies in the interval in which one more run is expected: around the mean of the
+reference's runs of its name and seed, one for each instruction set, by the standard deviation over seeds and sets of
+instructions, pooled over all names that have several runs, and Student's t for as few as there are. Steps, epochs and
+losses are compared as ratios, accuracies as differences. What was never reached is compared as if it had been at the
+end of the run: later is all that is known.
 """
 
 import math
@@ -43,7 +43,7 @@ def tolerances(runs: pd.DataFrame, known: int = 1) -> dict[str, float]:
 
     Raises ValueError where no name has several runs.
     """
-    names = _names(runs)
+    names = runs["run"].map(lambda name: RunName.parse(name).without_seed)
     if not names.duplicated().any():
         raise ValueError("no run has several seeds")
     scaled = _scaled(runs).groupby(names)
@@ -52,11 +52,6 @@ def tolerances(runs: pd.DataFrame, known: int = 1) -> dict[str, float]:
     spreads = (special.stdtrit(freedom, 1 - FALSE_ALARM / 2) * np.sqrt(squares / freedom)).fillna(0)
     least = {name: LEAST_ACCURACY if name in ACCURACIES else LEAST_RATIO for name in (*ACCURACIES, *RATIOS)}
     return {name: max(bound, math.sqrt(1 + 1 / known) * spreads[name]) for name, bound in least.items()}
-
-
-def _names(runs: pd.DataFrame) -> pd.Series:
-    """What the runs have in common that differ in their seed, or in the machine that made them, alone."""
-    return runs["run"].map(lambda name: RunName.parse(name).without_seed)
 
 
 def _scaled(runs: pd.DataFrame) -> pd.DataFrame:
@@ -72,13 +67,13 @@ def differences(fresh: pd.DataFrame, reference: pd.DataFrame) -> list[str]:
     Runs of the reference that are not in `fresh`, such as other seeds, are not asked for. Raises ValueError where there
     is nothing to compare.
     """
-    names, known = _names(reference), _by_label(reference)
+    labels, known = _labels(reference), _by_label(reference)
     compared = [(label, run) for label, run in _by_label(fresh).items() if label in known]
     if not compared:
         raise ValueError("it has none of these runs")
     found: list[str] = []
     for label, run in compared:
-        same = reference[names == RunName.parse(run["run"]).without_seed]
+        same = reference[labels == label]
         found += _differences_of_run(label, run, known[label], same, tolerances(reference, len(same)))
     return found
 
@@ -112,8 +107,12 @@ def notes(fresh: pd.DataFrame, reference: pd.DataFrame) -> list[str]:
 
 
 def _by_label(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Each run of a table by its name and seed, such as `alexnet-none, seed 0`."""
-    return {f"{RunName.parse(row['run']).without_seed}, seed {row['seed']}": row for row in records(runs)}
+    return dict(zip(_labels(runs), records(runs), strict=True))
+
+
+def _labels(runs: pd.DataFrame) -> pd.Series:
+    """Each run's name and seed, such as `alexnet-none, seed 0`."""
+    return runs["run"].map(lambda name: RunName.parse(name).without_seed) + ", seed " + runs["seed"].astype(str)
 
 
 def runs_in_common(fresh: pd.DataFrame, reference: pd.DataFrame) -> int:
