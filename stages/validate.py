@@ -1,15 +1,14 @@
 """Stage validate: check every parameter before anything runs; DVC removes a stage's outputs before it starts."""
 
 from pathlib import Path
-from urllib.parse import unquote
 
 from rethinking.core import config, registry
 from rethinking.core.arguments import path_parser
 from rethinking.core.config import Corrupt, Parameters
-from rethinking.core.errors import DataError, UsageError, run_stage
+from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import write_text
 from rethinking.core.mirrors import require_mirror
-from rethinking.core.workspace import main_copy
+from rethinking.core.workspace import require_experiment_kept
 from rethinking.theory.common import config as config_theory
 
 NOT_ON_EVERY_SIZE = ("timm/", "torchvision/", "inception_v3")
@@ -26,25 +25,6 @@ def main() -> None:
     require_labels(parameters.corrupt)
     require_trainable_networks(parameters)
     write_text(arguments.out, "The parameters are valid.\n")
-
-
-def require_experiment_kept() -> None:
-    """Raise DataError in a copy of `dvc exp run --temp` or `--queue` whose results DVC would lose, with exit code 0.
-
-    DVC brings them back as a Git push to the URL of the folder: not from a shallow clone, and not to a folder whose
-    name the URL decodes to another.
-    """
-    main = main_copy()
-    if main == Path.cwd().resolve():
-        return
-    if (main / ".git/shallow").exists():
-        raise DataError(
-            "--temp and --queue would lose the results, as this clone is shallow; run `git fetch --unshallow`"
-        )
-    if unquote(str(main)) != str(main):
-        raise DataError(
-            f"--temp and --queue would lose the results, as '{main}' has % and two digits in its name; rename it"
-        )
 
 
 def require_labels(corrupt: Corrupt) -> None:

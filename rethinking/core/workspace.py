@@ -3,6 +3,9 @@
 import glob
 import os
 from pathlib import Path
+from urllib.parse import unquote
+
+from rethinking.core.errors import DataError
 
 
 def main_copy() -> Path:
@@ -17,6 +20,25 @@ def main_copy() -> Path:
 def left_out(path: str | Path) -> bool:
     """Whether a copy of `dvc exp run --temp`, which gets what Git tracks, lacks a file that the main copy has."""
     return not os.path.exists(path) and os.path.exists(main_copy() / path)  # False, too, for what can be no path
+
+
+def require_experiment_kept() -> None:
+    """Raise DataError in a copy of `dvc exp run --temp` or `--queue` whose results DVC would lose, with exit code 0.
+
+    DVC brings them back as a Git push to the URL of the folder: not from a shallow clone, and not to a folder whose
+    name the URL decodes to another.
+    """
+    main = main_copy()
+    if main == Path.cwd().resolve():
+        return
+    if (main / ".git/shallow").exists():
+        raise DataError(
+            "--temp and --queue would lose the results, as this clone is shallow; run `git fetch --unshallow`"
+        )
+    if unquote(str(main)) != str(main):
+        raise DataError(
+            f"--temp and --queue would lose the results, as '{main}' has % and two digits in its name; rename it"
+        )
 
 
 def downloads_folder() -> Path:
