@@ -1,5 +1,7 @@
 """Labels from a file are taken as they are, in the order of the images, or refused in one sentence."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,6 +101,8 @@ def test_a_table_that_does_not_fit_is_refused(corrupt, columns, said):
         (HUMAN[:, None], "labels.npy", "found int64 of shape .200, 1."),
         (np.uint64(2**64 - 1) * np.ones(N, np.uint64), "labels.npy", f"found the label {2**64 - 1}"),
         (np.array([{"clean": LIST}], dtype=object), "labels.npy", ""),  # a pickle, as CIFAR-10N has
+        (pickle.dumps(LIST), "labels.npy", ""),
+        (b"PK\x03\x04", "labels.npy", ""),  # as .npz begins
         (b"\x93NUMPY\x01\x00", "labels.npy", ""),
         (b"", "labels.npy", ""),
         (b"", "labels.csv", ""),
