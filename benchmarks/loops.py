@@ -59,6 +59,8 @@ def resident_problem(images: np.ndarray, labels: np.ndarray, size: int, device: 
 def engine_step(arch: str, size: int, problem: Problem, precision: str) -> TrainingStep:
     """This project's training step, at the beginning of an epoch."""
     model = models.channels_last(build(arch, size)).to(problem.train_labels.device)
+    if precision == "bf16":
+        problem = replace(problem, train_inputs=problem.train_inputs.bfloat16())
     step = TrainingStep(model.train(), problem, replace(RECIPE, precision=precision))
     step.begin_epoch(1)
     return step

@@ -40,6 +40,7 @@ def load_checkpoint(path: Path, step: TrainingStep) -> Progress | None:
     with torch.no_grad():
         for name, tensor in step.tensors():
             tensor.copy_(tensors[name])
+    step.copy_weights()
     step.generator.set_state(tensors["generator"])
     _default_generator(step.device).set_rng_state(tensors["default_generator"])
     return progress

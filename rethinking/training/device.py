@@ -1,10 +1,12 @@
 """The device a run uses, and the settings that make it repeat itself to the bit."""
 
+import copy
 import ctypes
 import sys
 from contextlib import AbstractContextManager
 
 import torch
+from torch import nn
 
 from rethinking.core.determinism import repeatable_kernels
 from rethinking.core.errors import UsageError
@@ -45,3 +47,18 @@ def _keep_freed_memory() -> None:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """Autocast to bfloat16 where `precision` is `bf16`; nothing for `float32`. Weights stay float32 either way."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
+
+
+def compute_model(model: nn.Module, precision: str) -> nn.Module:
+    """The network that computes with the weights of `model`: itself, or for `bf16` one that shares all with it but the
+    weights of linear layers and convolutions, of which it has bfloat16 copies, so that autocast makes none.
+    """
+    if precision == "float32":
+        return model
+    own = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
+    for module in model.modules():
+        # Not their subclasses, which may do more with their weights than autocast does in bfloat16.
+        if type(module) in (nn.Linear, nn.Conv2d):
+            for weight in module.parameters(recurse=False):
+                own[id(weight)] = nn.Parameter(weight.detach().bfloat16())
+    return copy.deepcopy(model, own)

@@ -102,7 +102,7 @@ def evaluate_epoch(
     step: TrainingStep, epoch: int, minibatch_loss: float, batch: BatchSize, poll: Callable[[], None]
 ) -> dict[str, Any]:
     """The row of an epoch whose steps are all taken; `poll` may raise meanwhile."""
-    predictions = predict_all(step.model, step.problem, step.recipe.precision, poll, batch)
+    predictions = predict_all(step.compute_model, step.problem, step.recipe.precision, poll, batch)
     return {
         "epoch": epoch,
         "step": epoch * step.steps_per_epoch,

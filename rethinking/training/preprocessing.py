@@ -9,9 +9,12 @@ from rethinking.core.crop import centre_crop
 BLOCK = 5000
 
 
-def network_inputs(images: np.ndarray, size: int, device: torch.device) -> Tensor:
-    """Images (N, H, W, C) centre-cropped and standardised, as (N, size, size, C) float32 on the device."""
-    inputs = torch.empty((len(images), size, size, images.shape[-1]), device=device)
+def network_inputs(images: np.ndarray, size: int, device: torch.device, precision: str = "float32") -> Tensor:
+    """Images (N, H, W, C) centre-cropped and standardised, as (N, size, size, C) on the device: for `bf16` in bfloat16,
+    as autocast would make them of float32 in every step, otherwise in float32.
+    """
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    inputs = torch.empty((len(images), size, size, images.shape[-1]), device=device, dtype=dtype)
     for start in range(0, len(images), BLOCK):
         block = torch.from_numpy(centre_crop(images[start : start + BLOCK], size).copy())
         inputs[start : start + BLOCK] = standardise(block.to(device))

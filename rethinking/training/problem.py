@@ -20,7 +20,7 @@ Augment = Callable[[Tensor, Generator], Tensor]
 
 @dataclass(frozen=True)
 class Problem:
-    """Network inputs (N, H, W, C) float, ready for evaluation, and labels (N,) int64.
+    """Network inputs (N, H, W, C) float32 or bfloat16, ready for evaluation, and labels (N,) int64.
 
     Where `augment` is given, a step draws its batch from `train_images` (N, H, W, C), raw pixels, through it.
     """
@@ -60,13 +60,14 @@ def problem_of(parameters: Parameters, arch: str, data: ImageData, device: torch
         name: torch.tensor(getattr(data, name), device=device)
         for name in ("train_labels", "train_true_labels", "test_labels")
     }
+    precision = parameters.train.precision
     augment, train_images = None, None
     if parameters.regularizers.random_crop or parameters.regularizers.augmentation:
         augment = Augmentation(size, parameters.regularizers.augmentation, device)
         train_images = torch.tensor(data.train_images, device=device)
     return Problem(
-        train_inputs=network_inputs(data.train_images, size, device),
-        test_inputs=network_inputs(data.test_images, size, device),
+        train_inputs=network_inputs(data.train_images, size, device, precision),
+        test_inputs=network_inputs(data.test_images, size, device, precision),
         train_images=train_images,
         augment=augment,
         **labels,

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.optim.sgd import sgd
 
 from rethinking.core.streams import Stream, stream_seed
-from rethinking.training.device import autocast
+from rethinking.training.device import autocast, compute_model
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import Recipe
 
@@ -24,6 +24,7 @@ GRAPH_WARM_UP_STEPS = 3
 class TrainingStep:
     """SGD with momentum on a model; `begin_epoch` sets up an epoch, `run` takes one of its steps.
 
+    `model` has the float32 weights and `compute_model` takes the steps, in `bf16` with copies of them.
     `cuda_graph`: on CUDA, replay a step as one graph. `refusal` says why a device took none.
     """
 
@@ -33,8 +34,10 @@ class TrainingStep:
         self.recipe = recipe
         device = problem.train_labels.device
         self.device = device
-        self.parameters: list[Tensor] = list(model.parameters())
-        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.weights: list[Tensor] = list(model.parameters())
+        self.momentum = [torch.zeros_like(weight) for weight in self.weights]
+        self.compute_model = compute_model(model, recipe.precision)
+        self.parameters: list[Tensor] = list(self.compute_model.parameters())
         size = len(problem.train_labels)
         self.steps_per_epoch = -(-size // recipe.batch_size)
         self.last_batch_size = size - (self.steps_per_epoch - 1) * recipe.batch_size
@@ -77,6 +80,12 @@ class TrainingStep:
         yield "losses", self.losses
         yield "position", self.position
 
+    @torch.no_grad()
+    def copy_weights(self) -> None:
+        """Bring the copies of the weights, where there are some, to their values."""
+        if self.compute_model is not self.model:
+            torch._foreach_copy_(self.parameters, self.weights)
+
     def _step(self, size: int) -> None:
         batch = self.order.index_select(0, self.position * self.recipe.batch_size + self.offsets[:size])
         labels = self.problem.train_labels.index_select(0, batch)
@@ -86,15 +95,13 @@ class TrainingStep:
             assert self.problem.train_images is not None
             images = self.problem.augment(self.problem.train_images.index_select(0, batch), self.generator)
         with autocast(self.device, self.recipe.precision):
-            logits = self.model(images.permute(0, 3, 1, 2))
+            logits = self.compute_model(images.permute(0, 3, 1, 2))
         loss = functional.cross_entropy(logits.float(), labels)
         found = torch.autograd.grad(loss, self.parameters)
-        gradients = [
-            match_layout(gradient, parameter) for gradient, parameter in zip(found, self.parameters, strict=True)
-        ]
+        gradients = [match_weight(gradient, weight) for gradient, weight in zip(found, self.weights, strict=True)]
         with torch.no_grad():
             sgd(
-                self.parameters,
+                self.weights,
                 gradients,
                 self.momentum,  # type: ignore[arg-type]
                 fused=True,
@@ -105,6 +112,7 @@ class TrainingStep:
                 nesterov=False,
                 maximize=False,
             )
+            self.copy_weights()
             # A select, not an indexed write: the deterministic form of the latter sorts its indices.
             torch.where(self.steps == self.position, loss, self.losses, out=self.losses)
             self.position += 1
@@ -130,6 +138,7 @@ class TrainingStep:
                         generator.graphsafe_set_state(torch.Generator(self.device).graphsafe_get_state())
             for name, tensor in self.tensors():
                 tensor.copy_(saved[name])
+            self.copy_weights()
             for generator, state in zip(generators, states, strict=True):
                 generator.set_state(state)
         return self.graphs.get(size)
@@ -165,6 +174,7 @@ class TrainingStep:
         return torch.cuda.default_generators[torch.cuda.current_device()] if on_cuda else torch.default_generator
 
 
-def match_layout(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """The gradient in the memory layout of its parameter, which the fused SGD of CUDA requires."""
-    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
+def match_weight(gradient: Tensor, weight: Tensor) -> Tensor:
+    """The gradient in the type and, which the fused SGD of CUDA requires, in the memory layout of its weight."""
+    fits = gradient.dtype == weight.dtype and gradient.stride() == weight.stride()
+    return gradient if fits else torch.empty_like(weight).copy_(gradient)

@@ -11,8 +11,9 @@ from rethinking.core import config
 from rethinking.core.registry import load, names
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.training.checkpoint import load_checkpoint
+from rethinking.training.evaluation import predict_all, scores
 from rethinking.training.loop import Outcome, Stopped, first_step_below, loss_windows, summarise, train
-from rethinking.training.step import TrainingStep, match_layout
+from rethinking.training.step import TrainingStep, match_weight
 from tests.stage_processes import ROOT
 from tests.training.problems import RefusingStep, conv_net, jitter, perceptron, random_problem, recipe
 
@@ -77,13 +78,15 @@ def test_a_step_is_the_one_of_torchs_own_optimiser(name):
         torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-6)
 
 
-def test_a_gradient_takes_the_layout_of_its_parameter_and_keeps_its_values():
-    parameter = torch.zeros(8, 3, 3, 3).to(memory_format=torch.channels_last)
-    gradient = torch.randn(8, 3, 3, 3)
-    matched = match_layout(gradient, parameter)
-    assert matched.stride() == parameter.stride() != gradient.stride()
-    assert torch.equal(matched, gradient)
-    assert match_layout(matched, parameter) is matched
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gradient_takes_the_type_and_layout_of_its_weight_and_keeps_its_values(dtype):
+    weight = torch.zeros(8, 3, 3, 3).to(memory_format=torch.channels_last)
+    gradient = torch.randn(8, 3, 3, 3).to(dtype)
+    matched = match_weight(gradient, weight)
+    assert matched.stride() == weight.stride() != gradient.stride()
+    assert matched.dtype == torch.float32
+    assert torch.equal(matched, gradient.float())
+    assert match_weight(matched, weight) is matched
 
 
 def test_every_image_is_seen_once_an_epoch_in_an_order_of_the_epoch_and_seed():
@@ -140,7 +143,8 @@ def test_every_epoch_and_seed_has_augmentation_draws_of_its_own():
 @pytest.mark.parametrize("evaluate_every", [1, 3])
 @pytest.mark.parametrize("attempt", range(5))
 def test_a_run_stopped_anywhere_continues_to_the_same_bits(tmp_path, attempt, evaluate_every):
-    whole_model, settings = conv_net(), recipe(evaluate_every=evaluate_every)
+    precision = ("float32", "bf16")[attempt % 2]
+    whole_model, settings = conv_net(), recipe(evaluate_every=evaluate_every, precision=precision)
     whole = train(whole_model, augmented_problem(), settings)
     chance = random.Random(attempt)
     checkpoint = tmp_path / "run.safetensors"
@@ -197,11 +201,12 @@ def test_a_run_that_diverges_ends_at_once_and_says_so(evaluate_every):
     assert metrics["epochs"] < 9
 
 
-def test_a_device_that_refuses_the_graph_trains_to_the_same_bits(capsys):
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_device_that_refuses_the_graph_trains_to_the_same_bits(capsys, precision):
     found = []
     for kind in (TrainingStep, RefusingStep):
         model = conv_net()
-        step = kind(model.train(), augmented_problem(), recipe())
+        step = kind(model.train(), augmented_problem(), recipe(precision=precision))
         for epoch in (1, 2):
             step.begin_epoch(epoch)
             for position in range(step.steps_per_epoch):
@@ -268,6 +273,25 @@ def test_bf16_trains_float32_weights():
     outcome = train(model, random_problem(), recipe(precision="bf16", epochs=2))
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     assert outcome != train(perceptron(), random_problem(), recipe(epochs=2))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_in_bf16_copies_of_the_weights_give_the_bits_of_autocast(name):
+    """Autocast makes its own copies of float32 weights and inputs, at every step."""
+    build, problem = NETWORKS[name]()
+    settings = recipe(batch_size=16, epochs=2, lr=0.01, precision="bf16")
+    ours, theirs = build(), build()
+    rounded = replace(problem, train_inputs=problem.train_inputs.bfloat16(), test_inputs=problem.test_inputs.bfloat16())
+    outcome = train(ours, rounded, settings)
+    step = TrainingStep(theirs.train(), problem, settings)
+    step.compute_model, step.parameters = theirs, step.weights
+    for epoch in (1, 2):
+        step.begin_epoch(epoch)
+        for position in range(step.steps_per_epoch):
+            step.run(position)
+    assert_same_weights(weights(ours), weights(theirs))
+    expected = scores(problem, predict_all(theirs, problem, "bf16"))
+    assert {key: outcome.rows[-1][key] for key in expected} == expected
 
 
 def test_the_learning_rate_falls_each_epoch_or_at_milestones():

@@ -48,6 +48,7 @@ def test_network_inputs_are_cropped_before_they_are_standardised():
     inputs = network_inputs(images, 28, CPU)
     assert (inputs.shape, inputs.dtype) == ((4, 28, 28, 3), torch.float32)
     assert inputs.numpy() == pytest.approx(whitened(images[:, 2:30, 2:30]), abs=2e-5)
+    assert torch.equal(network_inputs(images, 28, CPU, "bf16"), inputs.bfloat16())
 
 
 def test_blocks_do_not_show():
