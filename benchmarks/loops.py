@@ -60,7 +60,8 @@ def engine_step(arch: str, size: int, problem: Problem, precision: str) -> Train
     """This project's training step, at the beginning of an epoch."""
     model = models.channels_last(build(arch, size)).to(problem.train_labels.device)
     if precision == "bf16":
-        problem = replace(problem, train_inputs=problem.train_inputs.bfloat16())
+        train, test = problem.train_inputs.bfloat16(), problem.test_inputs.bfloat16()
+        problem = replace(problem, train_inputs=train, test_inputs=test)
     step = TrainingStep(model.train(), problem, replace(RECIPE, precision=precision))
     step.begin_epoch(1)
     return step
