@@ -25,7 +25,8 @@ paper-small: .venv/installed
 
 ## make budget         that cost alone: runs, operations and time on this machine
 budget: .venv/installed
-	@python -m tools.budget --sets paper/cifar10.yaml:runs/cifar10 paper/cifar100.yaml:runs/cifar100 paper/mnist.yaml:runs/mnist
+	@python -m tools.budget --imagenet --sets paper/cifar10.yaml:runs/cifar10 paper/cifar100.yaml:runs/cifar100 \
+	paper/mnist.yaml:runs/mnist
 
 ## make report         claims, figures and report.html of what has run of the grid and the theory
 report: .venv/installed

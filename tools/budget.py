@@ -15,6 +15,8 @@ from rethinking.core.config import Parameters
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.registry import load
 from rethinking.core.run_name import RunName
+from rethinking.imagenet import config as imagenet
+from rethinking.imagenet.cost import row_seconds, training_rate
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.paper.names import DATASETS
 from rethinking.training.device import select_device
@@ -36,6 +38,7 @@ def main() -> None:
         required=True,
         help="a data set's own parameters and the folder of its runs, as FILE:FOLDER",
     )
+    parser.add_argument("--imagenet", action="store_true", help="also say what table 2 costs")
     arguments = parser.parse_args()
     count, operations, seconds = 0, 0.0, 0.0
     for each in arguments.sets:
@@ -49,6 +52,20 @@ def main() -> None:
     print(f"All: {count} runs, {operations / 1e15:,.2f} PFLOP, {seconds / 3600:,.2f} hours one after another.")
     print(
         "Not in it: the theory's kernels, what several runs at once gain or lose, evaluations that only a fit brings."
+    )
+    if arguments.imagenet:
+        print_imagenet()
+
+
+def print_imagenet() -> None:
+    """Print what the rows of table 2 cost that have not run, here and on eight such devices."""
+    parameters = imagenet.load(Path("imagenet/params.yaml"), Path("imagenet/imagenet.yaml"))
+    rows, whole = [row for row in parameters.rows if not Path("runs/imagenet", row).exists()], DATASETS["imagenet"]
+    rate = training_rate(parameters, whole.classes)
+    days = row_seconds(parameters.train, whole.train_size, whole.test_size, rate) / 86400
+    print(
+        f"ImageNet: {len(rows)} rows to do, {rate:,.1f} images/s; {len(rows) * days:,.1f} days one after another, "
+        f"{len(rows) * days / 8:,.1f} on eight such devices."
     )
 
 

@@ -19,6 +19,8 @@ from rethinking.imagenet.transforms import augmented, centre_crop, draws
 Item = tuple[int, int]  # epoch (from 1) and number of the image
 Batch = tuple[Tensor, Tensor]  # pixels (N, H, W, C) uint8 and the numbers of the images (N,) int64
 BATCHES_AHEAD = 4  # of each worker
+# Torch's words where a worker was killed, and where there is no room to hand a batch over.
+LOST_WORKER = ("DataLoader worker (pid", "shared memory", "/torch_")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
                 raise DataError(batch)
             yield batch
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error) and "shared memory" not in str(error):
+        if not any(sign in str(error) for sign in LOST_WORKER):
             raise
         raise DataError(
             f"train.workers: a process that reads images ended ({str(error).splitlines()[0]}); where memory or "
