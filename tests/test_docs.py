@@ -36,6 +36,8 @@ NEW = {
     "rethinking/models/my_net.py",
     "rethinking/models/timm/resnet10t.py",
     "rethinking/corruptions/inverted.py",
+    "rethinking/corruptions/mine.py",
+    "rethinking/models/mine.py",
     "rethinking/sources/arrays.py",
 }
 

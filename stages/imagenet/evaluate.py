@@ -29,7 +29,7 @@ TOLERATED_IMAGES = 2
 
 
 def main() -> None:
-    """Write summary.json, runs.csv, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
+    """Write runs.csv, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
     arguments = path_parser(__doc__, "params", "index", "data", "runs", "out").parse_args()
     parameters = config.load(*arguments.params)
     place = processes.join(parameters.train)
@@ -37,9 +37,10 @@ def main() -> None:
     index = open_index(arguments.index, parameters.dataset.path)
 
     folders = {row: folder for row in parameters.rows if (folder := arguments.runs / row).exists()}
-    rows = {row: measured(parameters, row, folder, arguments.data, index, place) for row, folder in folders.items()}
-    collected = {parameters.run(row): metrics for row, metrics in rows.items()}
-    write_json(arguments.out / "summary.json", rows)
+    collected = {
+        parameters.run(row): measured(parameters, row, folder, arguments.data, index, place)
+        for row, folder in folders.items()
+    }
     table_of_runs = [row_of(run, metrics) for run, metrics in collected.items()]
     write_table(arguments.out / "runs.csv", table_of_runs or pd.DataFrame(columns=["run"]))
     for name in ("curves", "steps"):
