@@ -19,7 +19,7 @@ from rethinking.results.runs import Run, has_final_test, select
 
 DASH = "–"
 WHOLE_GRID = "paper/dvc.yaml:report"
-IMAGENET = "imagenet/dvc.yaml"
+IMAGENET = "imagenet/dvc.yaml:evaluate"
 # The accuracies that a table of the paper may print, as published.Row names them.
 ACCURACIES = ("train", "train_top5", "test", "test_top5", "best_test", "best_test_top5")
 # More runs than this are named by their block and architecture, all at once.
