@@ -131,6 +131,8 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
     for noisy in (logger, logging.getLogger("torch.distributed")):
         noisy.setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; the number of threads changes the last bits
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all are here, and the host's name may lead nowhere
     code = str(Path(__file__).resolve().parents[2])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     config = LaunchConfig(
@@ -140,6 +142,7 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
         run_id=str(os.getpid()),
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
+        local_addr="localhost",
         max_restarts=0,
         monitor_interval=0.2,
     )
