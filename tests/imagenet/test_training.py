@@ -236,3 +236,15 @@ def test_curves_have_a_row_for_each_epoch_and_end_with_the_metrics(whole):
     assert curves["test_accuracy"].iloc[-1] == pytest.approx(metrics["test_accuracy"], abs=1e-6)
     assert metrics["best_test_accuracy"] == pytest.approx(curves["test_accuracy"].max(), abs=1e-6)
     assert 0 <= metrics["train_accuracy"] <= metrics["train_top5_accuracy"] <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_repeats_a_row_to_the_bit_and_learns_as_the_cpu_does(whole, copy):
+    for number in (1, 2):
+        use(copy, device="cuda", processes=1, workers=2)
+        assert training(out=f"run_{number}").wait() == 0
+        shutil.rmtree("checkpoints")
+    assert outputs(copy / "run_1") == outputs(copy / "run_2")
+    losses = [read_table(folder / "steps.csv")["loss"].iloc[0] for folder in (copy / "run_1", whole / "run")]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
