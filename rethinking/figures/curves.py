@@ -15,6 +15,7 @@ from rethinking.figures.marks import (
     draw_curves,
     end_panel,
     finish,
+    on_imagenet,
     outcomes,
     panels,
     style_of_run,
@@ -100,17 +101,17 @@ def _grouped(runs: list[Run]) -> dict[tuple[str, str], list[Run]]:
 def figure_2a(runs: list[Run]) -> Figure:
     """Inception V3's top-1 test accuracy on ImageNet over the paper's thousand steps; shaded, the best so far."""
     figure, (axes,) = panels(1, 1, (6.4, 3.8))
-    shown = []
+    shown, compared = [], on_imagenet(runs)
     for variant, colour in IN_FIGURE_2A.items():
         seeds = select(runs, "inception_v3", "none", variant)
-        published = _published_test(TABLE_2, "inception_v3", variant)
+        published = _published_test(TABLE_2, "inception_v3", variant) if compared else None
         _draw_stopping(axes, seeds, "step", colour, variant_name(variant, "inception_v3"), published, _thousand_steps)
         shown += seeds
-    _explain_stopping(axes, "table 2")
+    _explain_stopping(axes, "table 2" if compared else "")
     axes.set(xlabel=f"thousand steps of {IMAGES_IN_STEP} images", ylabel="top-1 test accuracy (%)", xlim=(0, None))
     end_panel(axes, shown)
-    title = "Figure 2a: Inception V3 on ImageNet and early stopping"
-    return finish(figure, title, shown, columns=2, compared="imagenet")
+    title = "Figure 2a: Inception V3 and early stopping"
+    return finish(figure, title, shown, columns=2, compared="imagenet" if compared else "")
 
 
 def _thousand_steps(run: Run) -> float:
@@ -172,9 +173,10 @@ def _draw_stopping(
 
 
 def _explain_stopping(axes: Axes, table: str) -> None:
-    """Legend entries for the shade, and for the paper's values from a table."""
+    """Legend entries for the shade, and for the paper's values from a table, if they are shown."""
     axes.fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label="best so far")
-    axes.plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} ({table})")
+    if table:
+        axes.plot([], [], **PAPER | {"clip_on": True}, label=f"{PAPER_LABEL} ({table})")
 
 
 def _published_test(table: Sequence[Row], arch: str, variant: str) -> float | None:

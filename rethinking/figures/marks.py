@@ -128,6 +128,11 @@ def finish(
     return with_legend(figure, title, "\n".join(filter(None, (data_note(runs), all_images, others))), columns)
 
 
+def on_imagenet(runs: Iterable[Run]) -> bool:
+    """Whether the paper's numbers on ImageNet say something of these runs, which may be on other images."""
+    return all(run.metrics["dataset"] == "imagenet" for run in runs)
+
+
 def style_of_run(run: Run) -> tuple[str, str]:
     """Label and colour of a run's corruption."""
     return style_of(run.metrics["kind"], run.metrics["level"])

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_mark, explain_marks, finish, panels
+from rethinking.figures.marks import PAPER, PAPER_LABEL, draw_mark, explain_marks, finish, on_imagenet, panels
 from rethinking.figures.style import ARCHS, GREY
 from rethinking.paper.names import arch_name, variant_name
 from rethinking.paper.published import TABLE_1, TABLE_2, TABLE_4, Row
@@ -28,12 +28,13 @@ def table_1(runs: list[Run]) -> Figure:
 def table_2(runs: list[Run]) -> Figure:
     """Top-1 and top-5 accuracy of the 7 rows of table 2, on the test set above and on the training set below."""
     figure, grid = panels(4, 2, (3.7, 2.6), sharey=True)
+    compared = on_imagenet(runs)
     parts = {"test": "top-1 test", "test_top5": "top-5 test", "train": "top-1 train", "train_top5": "top-5 train"}
     for axes, (part, words) in zip(grid, parts.items(), strict=True):
-        shown = _rows(axes, runs, TABLE_2, part)
+        shown = _rows(axes, runs, TABLE_2, part, compared)
         axes.set(xlabel=f"{words} accuracy (%)", xlim=(-3, 103))
     explain_marks(grid[0], shown)
-    return finish(figure, "Table 2: Inception V3 on ImageNet", shown, compared="imagenet")
+    return finish(figure, "Table 2: Inception V3", shown, compared="imagenet" if compared else "")
 
 
 def table_4(runs: list[Run]) -> Figure:
@@ -45,15 +46,16 @@ def table_4(runs: list[Run]) -> Figure:
     return finish(figure, "Table 4: random labels with regularisers", shown, compared="cifar10")
 
 
-def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str) -> list[Run]:
-    """Draw an accuracy, the `part` such as test or train_top5, of every row from the top; return the runs drawn."""
+def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str, compared: bool = True) -> list[Run]:
+    """Draw an accuracy, the `part` such as test or train_top5, of every row from the top, perhaps beside the paper's;
+    return the runs drawn."""
     shown = []
     for height, row in enumerate(rows):
         seeds = select(runs, row.arch, row.corruption, row.variant)
         paper = getattr(row, part)
-        if paper is not None:
+        if paper is not None and compared:
             axes.plot([100 * paper], [height], **PAPER, label=PAPER_LABEL)
-        else:
+        elif compared:
             _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
         if part.startswith("test"):
             seeds = [run for run in seeds if has_final_test(run.metrics)]

@@ -66,7 +66,7 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
         place = (file, image.offset, len(image.content))
         rows[image.split].append((image.class_name, os.fsencode(image.name), *place, width, height, mode, digest))
         on_image(image.path)
-    write(folder, "imagenet" if official else "imagenet-folder", rows, list(archives), dataset)
+    write(folder, "imagenet" if official else "imagefolder", rows, list(archives), dataset)
     return passed_over
 
 

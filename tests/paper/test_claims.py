@@ -241,8 +241,8 @@ def on_imagenet(**changes):
     [
         ({}, "reproduced"),
         ({"train_size": 100_000}, "not run"),
-        ({"dataset": "imagenet-folder"}, "not run"),
-        ({"dataset": "imagenet-folder", "train_size": 20_000}, "not run"),
+        ({"dataset": "imagefolder"}, "not run"),
+        ({"dataset": "imagefolder", "train_size": 20_000}, "not run"),
     ],
 )
 def test_the_papers_table_2_reproduces_its_claims_and_runs_in_small_say_nothing(changes, expected):
