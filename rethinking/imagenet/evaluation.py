@@ -41,6 +41,10 @@ class Shares:
         for start in self.starts():
             yield [(0, int(number)) for number in self.numbers[start : start + self.size]]
 
+    def rounds(self) -> int:
+        """How many batches the process that has most of them has."""
+        return -(-len(self.numbers) // (self.size * self.processes.size))
+
     def starts(self) -> range:
         """Where this process's batches begin among the images."""
         return range(self.processes.rank * self.size, len(self.numbers), self.processes.size * self.size)
@@ -55,12 +59,12 @@ def predict(
     numbers: np.ndarray,
     settings: Any,
     processes: Processes,
-    on_batch: Callable[[], None] = lambda: None,
+    poll: Callable[[], None] = lambda: None,
 ) -> Predictions:
     """Predict the images of these numbers with these weights, in evaluation mode.
 
-    `labels` (all of the split's) are on the device; `settings` is the train section of the parameters. Raises DataError
-    for an image that cannot be read.
+    `labels` (all of the split's) are on the device; `settings` is the train section of the parameters. `poll`, which
+    all processes call as often, may raise. Raises DataError for an image that cannot be read.
     """
     device = processes.device
     found = torch.zeros(3, len(numbers), dtype=torch.float64, device=device)
@@ -68,7 +72,12 @@ def predict(
     was_training = model.training
     model.eval()
     images = batches(Images(split, settings.input_size), shares, processes.workers)
-    for start, (pixels, batch) in zip(shares.starts(), images, strict=True):
+    mine = zip(shares.starts(), images, strict=True)
+    for _ in range(shares.rounds()):
+        poll()
+        if (share := next(mine, None)) is None:
+            continue  # another process has the last batch
+        start, (pixels, batch) = share
         truth = labels[batch.to(device)]
         with autocast(device, settings.precision):
             logits = functional_call(model, weights, (network_input(pixels.to(device, non_blocking=True)),))
@@ -77,7 +86,6 @@ def predict(
         losses = functional.cross_entropy(logits, truth, reduction="none")
         among = (top == truth[:, None]).any(dim=1)
         found[:, start : start + len(batch)] = torch.stack([top[:, 0].double(), among.double(), losses.double()])
-        on_batch()
     model.train(was_training)
     classes, in_top5, all_losses = processes.sum(found).cpu().numpy()
     return Predictions(classes.astype(np.int64), in_top5.astype(bool), all_losses.astype(np.float32))

@@ -70,27 +70,37 @@ class Training:
         self.step = GroupStep(model, recipe, row, self.labels["train"], processes)
         chosen = generator(recipe.seed, Stream.TRAIN_SUBSET).permutation(len(labels))[: recipe.evaluated_images]
         self.evaluated = np.sort(chosen)
+        self.watch = Watch()
 
     def run(self, checkpoint: Path, watch: Watch) -> Progress:
         """Train from the checkpoint, if there is one, to the end. Raises Stopped, after saving."""
-        progress = self.load(checkpoint)
+        progress, self.watch = self.load(checkpoint), watch
         for row in progress.rows:
             watch.on_row(row)
-        for pixels, numbers in self.batches_from(progress):
-            if self.processes.any(watch.stop_requested()):
-                self.save(checkpoint, progress)
-                raise Stopped
-            self.step.run(pixels, numbers, progress.epoch, progress.step)
-            self.count(progress)
-            watch.on_step((progress.epoch - 1) * self.step.steps_per_epoch + progress.step)
-            epoch_ends = progress.step == self.step.steps_per_epoch
-            if epoch_ends:
-                self.end_epoch(progress, watch)
-            if epoch_ends or progress.step % self.recipe.checkpoint_every == 0:
-                self.save(checkpoint, progress)
-            if epoch_ends and progress.diverged:
-                break
+        try:
+            if progress.step == self.step.steps_per_epoch:  # stopped in its evaluation
+                self.end_epoch(progress)
+            for pixels, numbers in self.batches_from(progress) if not progress.diverged else ():
+                self.stop_if_requested()
+                self.step.run(pixels, numbers, progress.epoch, progress.step)
+                self.count(progress)
+                watch.on_step((progress.epoch - 1) * self.step.steps_per_epoch + progress.step)
+                epoch_ends = progress.step == self.step.steps_per_epoch
+                if epoch_ends:
+                    self.end_epoch(progress)
+                if epoch_ends or progress.step % self.recipe.checkpoint_every == 0:
+                    self.save(checkpoint, progress)
+                if epoch_ends and progress.diverged:
+                    break
+        except Stopped:
+            self.save(checkpoint, progress)
+            raise
         return progress
+
+    def stop_if_requested(self) -> None:
+        """Raise Stopped where any of the processes was asked to stop; all come here as often, and all stop together."""
+        if self.processes.any(self.watch.stop_requested()):
+            raise Stopped
 
     def batches_from(self, progress: Progress) -> Any:
         """This process's images of every step that is left, of all epochs."""
@@ -111,7 +121,7 @@ class Training:
             steps = (progress.epoch - 1) * self.step.steps_per_epoch + done
             progress.windows.append({"step": steps, "loss": total / losses.numel()})
 
-    def end_epoch(self, progress: Progress, watch: Watch) -> None:
+    def end_epoch(self, progress: Progress) -> None:
         """Evaluate where that is due, and begin the next epoch."""
         epoch, recipe = progress.epoch, self.recipe
         minibatch_loss = self.minibatch_loss()
@@ -120,7 +130,7 @@ class Training:
             row = {"epoch": epoch, "step": steps, "lr": self.step.rate_at(steps - 1), "minibatch_loss": minibatch_loss}
             row |= self.evaluate(self.step.averages)
             progress.rows = [*progress.rows, row]
-            watch.on_row(row)
+            self.watch.on_row(row)
         progress.epoch, progress.step = epoch + 1, 0
         self.step.losses.zero_()
 
@@ -129,13 +139,17 @@ class Training:
         return self.processes.sum(self.step.losses.double().sum()).item() / self.step.losses.numel()
 
     def evaluate(self, weights: dict[str, Tensor], everything: bool = False) -> dict[str, Any]:
-        """Losses and accuracies with these weights: of the test images and of the chosen, or all, training images."""
+        """Losses and accuracies with these weights: of the test images and of the chosen, or all, training images.
+
+        Raises Stopped.
+        """
         self.step.take_statistics_from_first()
         model, settings, processes = self.step.model, self.recipe, self.processes
         train, test = self.index.train, self.index.test
         numbers = np.arange(len(train)) if everything else self.evaluated
-        on_train = predict(model, weights, train, self.labels["train"], numbers, settings, processes)
-        on_test = predict(model, weights, test, self.labels["test"], np.arange(len(test)), settings, processes)
+        stop, all_tests = self.stop_if_requested, np.arange(len(test))
+        on_train = predict(model, weights, train, self.labels["train"], numbers, settings, processes, stop)
+        on_test = predict(model, weights, test, self.labels["test"], all_tests, settings, processes, stop)
         labels = self.labels["train"].cpu().numpy()[numbers]
         subsets = subset_scores(on_train, labels, train.labels[numbers])
         return {**scores("train", on_train, labels), **scores("test", on_test, test.labels), **subsets}

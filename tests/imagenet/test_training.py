@@ -21,6 +21,11 @@ from safetensors.numpy import load_file
 
 from rethinking.core.files import read_json
 from rethinking.core.tables import read_table
+from rethinking.imagenet.config import load
+from rethinking.imagenet.index import open_index
+from rethinking.imagenet.loop import Stopped, Training, Watch
+from rethinking.imagenet.network import network, open_labels
+from rethinking.imagenet.processes import Processes
 from tests.imagenet.image_sets import noise, prepare, stage, training, write_folder, write_params
 from tests.stage_processes import ROOT, StageProcess
 
@@ -65,6 +70,40 @@ def test_two_processes_train_the_same_network_to_the_bit(whole, copy):
     metrics = read_json(copy / "run/metrics.json")
     assert (metrics["epochs"], metrics["steps"]) == (3, STEPS)
     assert metrics["parameters"] > 0
+
+
+def test_a_row_stopped_at_any_step_or_in_any_evaluation_continues_to_the_same_network(whole, tmp_path):
+    parameters = load(whole / "params.yaml")
+    index = open_index(whole / "index", parameters.dataset.path)
+    labels, _ = open_labels(whole / "labels/labels-1.0", index)
+    asked = 0
+
+    def trained(stops: set[int], checkpoint: Path) -> dict[str, torch.Tensor]:
+        """The averaged weights at the end; each time that it is asked one of these times, it is stopped and goes on."""
+        nonlocal asked
+        asked = 0
+
+        def stop_requested() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked in stops
+
+        while True:
+            model = network(parameters, "all", len(index.class_names))
+            place = Processes(0, 1, torch.device("cpu"))
+            training = Training(model, index, labels, parameters.train, parameters.row("all"), place)
+            try:
+                training.run(checkpoint, Watch(stop_requested))
+                return training.step.averages
+            except Stopped:
+                assert checkpoint.exists()
+
+    expected = trained(set(), tmp_path / "undisturbed")
+    polls = asked
+    assert polls > STEPS + 3 * 3  # some of them in the evaluations of the three epochs
+    for stop in range(1, polls + 1, 2):
+        found = trained({stop, stop + 3}, tmp_path / f"{stop}")
+        assert all(weights.equal(expected[name]) for name, weights in found.items()), stop
 
 
 def test_four_processes_take_the_same_step_to_rounding(copy):
