@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The files that take longest, which begin first, so that none is left when the others are done.
 LONGEST = (
     *("stages/test_pipeline", "tools/test_sharing", "tools/test_run", "stages/test_kills", "stages/test_theory"),
-    "faults/test_torture",
+    *("faults/test_torture", "imagenet/test_training", "imagenet/test_pipeline"),
 )
 
 

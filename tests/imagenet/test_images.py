@@ -148,7 +148,7 @@ def read(split, workers: int, seed: int | None = 0) -> list[Tensor]:
 def test_any_number_of_workers_reads_the_same_bytes(split):
     alone = read(split, 0)
     assert len(alone) == 2 * 2 * 2
-    for workers in (1, 3):
+    for workers in (1, 2):
         assert all(a.equal(b) for a, b in zip(alone, read(split, workers), strict=True))
 
 

@@ -18,7 +18,7 @@ def test_the_set_of_digits_runs_to_its_figures_and_memorises_random_labels(tmp_p
     yaml.dump(document, path)
     copy.commit()
     ran = copy.repro(PLOT)
-    assert [name.partition(":")[2] for name in ran if "train" in name] == [f"train_tiny@{row}" for row in KEPT]
+    assert {name.partition(":")[2] for name in ran if "train" in name} == {f"train_tiny@{row}" for row in KEPT}
     runs = read_table(copy.folder / "metrics/tiny/runs.csv").set_index("kind").to_dict("index")
     true, random = runs["none"], runs["labels"]
     assert random["train_accuracy"] == true["train_accuracy"] == 1
