@@ -13,14 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from rethinking.core.arrays import save_arrays
 from rethinking.core.errors import DataError
 from rethinking.imagenet.config import Dataset
 from rethinking.imagenet.index import RECORD
 from rethinking.sources.common.archives import DAMAGE, MAX_FILE_BYTES, Member, check_end, files_below
-from rethinking.sources.common.images import FORMATS, SPLITS, Places, clutter_in
+from rethinking.sources.common.images import SPLITS, Places, clutter_in, opened
 from rethinking.sources.common.raw import balanced_subsets
 
 # The largest image of ImageNet has 61 million pixels.
@@ -70,30 +69,13 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
     return passed_over
 
 
-def decoded(path: str, content: bytes) -> Image.Image:
-    """The image that these bytes hold, in RGB, whatever its orientation says. Raises DataError, naming the path."""
-    try:
-        with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError(
-                    f"dataset.source: '{path}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels"
-                )
-            return image.convert("RGB")
-    except UnidentifiedImageError:
-        raise DataError(f"dataset.source: '{path}' is not a readable image (of no known format)") from None
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:  # of whatever kind a decoder raises
-        raise DataError(f"dataset.source: '{path}' is not a readable image ({error})") from None
-
-
 def measured(image: Found) -> tuple[int, int, bytes]:
-    """Width, height and mode of an image that can be decoded as a whole."""
+    """Width, height and mode of an image that can be decoded as a whole, in colour."""
     if not image.content:
         raise DataError(f"dataset.source: '{image.path}' has 0 bytes; fetch it again")
-    decoded(image.path, image.content)
-    with Image.open(io.BytesIO(image.content)) as opened:
-        return opened.width, opened.height, opened.mode.encode()
+    with opened(image.path, image.content, MAX_PIXELS) as file:
+        mode = file.mode.encode()
+        return *file.convert("RGB").size, mode
 
 
 def zip_in_threads(work: Callable[[Found], Any], found: Iterable[Found]) -> Iterator[tuple[Found, Any]]:

@@ -92,7 +92,7 @@ def test_colours_are_unchanged_by_no_jitter_and_stay_pixels_under_any(monkeypatc
     pixels = np.asarray(picture(20, 20))
     for name, value in (("BRIGHTNESS", 0.0), ("HUE", 0.0), ("SATURATION", (1.0, 1.0)), ("CONTRAST", (1.0, 1.0))):
         monkeypatch.setattr(transforms, name, value)
-    rounding = 6  # of hue and saturation to eight bits
+    rounding = 6  # Pillow cuts hue to one of 256 steps, of six sectors with 255 values each
     assert np.abs(jittered(pixels, np.random.default_rng(0)).astype(int) - pixels).max() <= rounding
 
 

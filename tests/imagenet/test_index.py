@@ -169,11 +169,16 @@ def test_an_orientation_is_ignored(tmp_path):
     assert index.train.image(number).size == (90, 80)
 
 
+# Sixteen bits a channel, of which Pillow would keep eight in silence.
+DEEP = encoded(Image.fromarray(np.full((80, 80), 300, dtype=np.uint16)), "png")
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"train/n01/bad.JPEG": b""}, "train/n01/bad.JPEG' has 0 bytes"),
         ({"train/n01/bad.JPEG": noise(1)[:900]}, "train/n01/bad.JPEG' is not a readable image"),
+        ({"train/n01/deep.png": DEEP}, "train/n01/deep.png' has 16 bits a channel"),
         ({"train/n01/bad.JPEG": b"text"}, "train/n01/bad.JPEG' is not a readable image"),
         ({"test/n03/a.JPEG": noise(1)}, "class 'n03' is in only one of train and test"),
         ({"train/n03/a.JPEG": noise(1)}, "class 'n03' is in only one of train and test"),

@@ -2,7 +2,8 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -127,28 +128,38 @@ def _stack(
 
 def _decode(name: str, content: bytes) -> np.ndarray:
     """One image as (H, W, C) uint8: grey stays one channel, palettes become colour."""
+    with opened(name, content, MAX_PIXELS) as image:
+        if image.mode not in ("RGB", "L", "P"):
+            raise DataError(f"dataset.source: '{name}' has mode {image.mode}; expected 8-bit RGB or grey")
+        pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+@contextmanager
+def opened(name: str, content: bytes, max_pixels: int) -> Iterator[ImageFile]:
+    """The one image of 8 bits a channel that these bytes hold.
+
+    Raises DataError, naming it, where they hold another, and where the block cannot decode it.
+    """
     try:
         with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > max_pixels:
                 raise DataError(
-                    f"dataset.source: '{name}' is {image.width}x{image.height}; at most {MAX_PIXELS} pixels"
+                    f"dataset.source: '{name}' is {image.width}x{image.height}; at most {max_pixels} pixels"
                 )
             # A phone's JPEG (MPO) holds a preview beside the image; another file of several would lose all but one.
             frames = getattr(image, "n_frames", 1)
             if image.format != "MPO" and frames > 1:
                 raise DataError(f"dataset.source: '{name}' holds {frames} images; expected one")
-            bits = _bits(image, content)
-            if bits > 8 or image.mode not in ("RGB", "L", "P"):
-                depth = f"{bits} bits a channel" if bits > 8 else f"mode {image.mode}"
-                raise DataError(f"dataset.source: '{name}' has {depth}; expected 8-bit RGB or grey")
-            pixels = np.asarray(image if image.mode != "P" else image.convert("RGB"))
+            if (bits := _bits(image, content)) > 8:
+                raise DataError(f"dataset.source: '{name}' has {bits} bits a channel; expected 8-bit RGB or grey")
+            yield image
     except UnidentifiedImageError:
         raise DataError(f"dataset.source: '{name}' is not a readable image (of no known format)") from None
     except (DataError, MemoryError):
         raise
     except Exception as error:  # of whatever kind a decoder raises
         raise DataError(f"dataset.source: '{name}' is not a readable image ({error})") from None
-    return pixels.reshape(*pixels.shape[:2], -1)
 
 
 def _bits(image: ImageFile, content: bytes) -> int:
