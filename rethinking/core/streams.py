@@ -16,6 +16,7 @@ class Stream(Enum):
     ORDER = 2
     AUGMENTATION = 3
     DROPOUT = 4
+    EVALUATED_IMAGES = 5
     TRAIN_SUBSET = 11
     TEST_SUBSET = 12
     TRAIN_LABELS = 13

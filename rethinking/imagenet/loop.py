@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rethinking.core.curves import FITTED_ACCURACY, WINDOW_STEPS, first_fit, first_step_below
 from rethinking.core.errors import UsageError
 from rethinking.core.state import load_state, save_state
 from rethinking.core.streams import Stream, generator
@@ -19,10 +20,6 @@ from rethinking.imagenet.index import Index
 from rethinking.imagenet.loader import Images, TrainingOrder, batches
 from rethinking.imagenet.processes import Processes
 from rethinking.imagenet.step import GroupStep
-
-# As in rethinking/training/loop.py: what counts as fitted, and the steps over which losses are averaged for curves.
-FITTED_ACCURACY = 0.999
-WINDOW_STEPS = 100
 
 
 class Stopped(Exception):
@@ -68,7 +65,7 @@ class Training:
         device = processes.device
         self.labels = {"train": torch.tensor(labels, device=device), "test": torch.tensor(index.test.labels).to(device)}
         self.step = GroupStep(model, recipe, row, self.labels["train"], processes)
-        chosen = generator(recipe.seed, Stream.TRAIN_SUBSET).permutation(len(labels))[: recipe.evaluated_images]
+        chosen = generator(recipe.seed, Stream.EVALUATED_IMAGES).permutation(len(labels))[: recipe.evaluated_images]
         self.evaluated = np.sort(chosen)
         self.watch = Watch()
 
@@ -180,7 +177,6 @@ class Training:
 
 def summarise(progress: Progress, final: dict[str, Any]) -> dict[str, Any]:
     """The contract's keys: `final` is the last evaluation, on all images; the others follow from the curves."""
-    fits = [row["epoch"] for row in progress.rows if row["train_accuracy"] >= FITTED_ACCURACY]
     best = max(progress.rows, key=lambda row: row["test_accuracy"])
     last = progress.rows[-1]
     return {
@@ -188,7 +184,7 @@ def summarise(progress: Progress, final: dict[str, Any]) -> dict[str, Any]:
         "steps": last["step"],
         **final,
         "fitted": not progress.diverged and final["train_accuracy"] >= FITTED_ACCURACY,
-        "epochs_to_fit": fits[0] if fits else None,
+        "epochs_to_fit": first_fit(progress.rows),
         "steps_to_loss_0_1": first_step_below(progress.windows, 0.1),
         "steps_to_loss_0_01": first_step_below(progress.windows, 0.01),
         "best_test_accuracy": best["test_accuracy"],
@@ -196,8 +192,3 @@ def summarise(progress: Progress, final: dict[str, Any]) -> dict[str, Any]:
         "best_test_epoch": best["epoch"],
         "diverged": progress.diverged,
     }
-
-
-def first_step_below(windows: list[dict[str, Any]], loss: float) -> int | None:
-    """The last step of the first window whose mean loss is at most `loss`; None where there is none."""
-    return next((window["step"] for window in windows if window["loss"] <= loss), None)

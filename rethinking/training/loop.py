@@ -9,22 +9,19 @@ from typing import Any
 
 from torch import nn
 
+from rethinking.core.curves import FITTED_ACCURACY, WINDOW_STEPS, first_fit, first_step_below
 from rethinking.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rethinking.training.evaluation import BatchSize, predict_all, scores
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import Recipe
 from rethinking.training.step import TrainingStep
 
-# A run counts as fitted from the first epoch whose evaluation-mode train accuracy reaches this.
-FITTED_ACCURACY = 0.999
 # `stop_when_fitted` waits for this train loss too: the accuracy is reached long before the loss is small.
 FITTED_LOSS = 0.01
 # Every epoch is evaluated from the first whose mean mini-batch loss is below this, so that none misses the fit.
 NEARLY_FITTED_LOSS = 0.2
 # Epochs may take milliseconds. Checkpoints are then written less often, to take at most this share of the run's time.
 CHECKPOINT_SHARE = 0.1
-# Mini-batch losses are averaged over windows of so many steps (the resolution of figure 1a), or of an epoch if shorter.
-WINDOW_STEPS = 100
 
 
 class Stopped(Exception):
@@ -169,14 +166,13 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     """
     last = outcome.rows[-1]
     names = ("train_accuracy", "train_loss", "test_accuracy", "test_loss")
-    fit_epochs = [row["epoch"] for row in outcome.rows if row["train_accuracy"] >= FITTED_ACCURACY]
     best = max(outcome.rows, key=lambda row: row["test_accuracy"])
     return {
         "epochs": last["epoch"],
         "steps": last["step"],
         **{name: last[name] for name in names},
         "fitted": not outcome.diverged and last["train_accuracy"] >= FITTED_ACCURACY,
-        "epochs_to_fit": fit_epochs[0] if fit_epochs else None,
+        "epochs_to_fit": first_fit(outcome.rows),
         "steps_to_loss_0_1": first_step_below(outcome.windows, 0.1),
         "steps_to_loss_0_01": first_step_below(outcome.windows, 0.01),
         "best_test_accuracy": best["test_accuracy"],
@@ -186,8 +182,3 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "recovered_true_accuracy": last["recovered_true_accuracy"],
         "diverged": outcome.diverged,
     }
-
-
-def first_step_below(windows: list[dict[str, Any]], loss: float) -> int | None:
-    """The last step of the first window whose mean mini-batch loss is at most `loss`; None where there is none."""
-    return next((window["step"] for window in windows if window["loss"] <= loss), None)
