@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from rethinking.core.errors import DataError
 from rethinking.core.streams import Stream, generator
@@ -91,12 +91,14 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
             if isinstance(batch, str):
                 raise DataError(batch)
             yield batch
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in LOST_WORKER):
+    except Exception as error:
+        # Its frames would hold the other workers, for which Python then waits: they ignore the signal to end.
+        error.with_traceback(None)
+        if not isinstance(error, RuntimeError) or not any(sign in str(error) for sign in LOST_WORKER):
             raise
         raise DataError(
-            f"train.workers: a process that reads images ended ({str(error).splitlines()[0]}); where memory or "
-            f"/dev/shm is full, set fewer than {workers}, or 0"
+            f"train.workers: a process that reads images ended ({str(error).strip().splitlines()[-1]}); where memory "
+            f"or /dev/shm is full, set fewer than {workers}, or 0"
         ) from None
 
 
@@ -106,7 +108,11 @@ def _collate(items: list[tuple[np.ndarray, int] | str]) -> Batch | str:
     if wrong is not None:
         return wrong
     pixels, numbers = zip(*items, strict=True)
-    return torch.from_numpy(np.stack(pixels)), torch.tensor(numbers)
+    batch = torch.from_numpy(np.stack(pixels)), torch.tensor(numbers)
+    if get_worker_info() is not None:
+        for tensor in batch:
+            tensor.share_memory_()  # where there is no room, this raises; the hand-over would lose the batch in silence
+    return batch
 
 
 def _leave_signals_to_the_training(worker: int) -> None:
