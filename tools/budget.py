@@ -4,8 +4,10 @@ The time is an estimate from a few training steps and one evaluation batch of ea
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,6 +23,7 @@ from rethinking.models.parts.network import channels_last, seeded
 from rethinking.paper.names import DATASETS
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import predict
+from rethinking.training.preprocessing import network_inputs
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import recipe_of
 from rethinking.training.step import TrainingStep
@@ -95,7 +98,7 @@ def cost(parameters: Parameters, arch: str, runs: list[RunName], device: torch.d
     model = channels_last(seeded(load("models", arch, "arch").build, shape, whole.classes, 0.0, 0)).to(device)
     recipe = recipe_of(parameters, arch)
     images = recipe.batch_size * (TIMED_STEPS + 1)
-    problem = random_problem(images, whole.channels, size, device)
+    problem = random_problem(images, whole.channels, size, device, recipe.precision)
 
     forward = operations_per_image(model, problem, train=False)
     both = operations_per_image(model, problem, train=True)
@@ -108,10 +111,11 @@ def cost(parameters: Parameters, arch: str, runs: list[RunName], device: torch.d
         step.run(0)
     synchronise(device)
     rate = TIMED_STEPS * recipe.batch_size / (time.perf_counter() - started)
-    predict(model, problem.train_inputs, problem.train_labels, recipe.precision)  # the first on a GPU chooses kernels
+    evaluate = partial(predict, step.compute_model, problem.train_inputs, problem.train_labels, recipe.precision)
+    evaluate()  # the first on a GPU chooses kernels
     synchronise(device)
     started = time.perf_counter()
-    predict(model, problem.train_inputs, problem.train_labels, recipe.precision)
+    evaluate()
     synchronise(device)
     evaluation_rate = images / (time.perf_counter() - started)
 
@@ -123,16 +127,17 @@ def cost(parameters: Parameters, arch: str, runs: list[RunName], device: torch.d
     return operations, seconds, rate
 
 
-def random_problem(images: int, channels: int, size: int, device: torch.device) -> Problem:
+def random_problem(images: int, channels: int, size: int, device: torch.device, precision: str) -> Problem:
     """Noise images and labels, as speed does not depend on what they show."""
-    inputs = torch.randn(images, size, size, channels, device=device)
+    pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, channels), dtype=np.uint8)
+    inputs = network_inputs(pixels, size, device, precision)
     labels = torch.randint(0, 10, (images,), device=device)
     return Problem(inputs, labels, labels, inputs, labels)
 
 
 def operations_per_image(model: torch.nn.Module, problem: Problem, train: bool) -> float:
     """Floating-point operations (two for a multiply-add) for one image, of the forward pass or with the backward."""
-    images = problem.train_inputs[:2].permute(0, 3, 1, 2)
+    images = problem.train_inputs[:2].permute(0, 3, 1, 2).float()
     with FlopCounterMode(display=False) as counter:
         logits = model(images)
         if train:
