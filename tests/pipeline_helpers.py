@@ -128,9 +128,12 @@ class Copy:
 
 
 def copy_of_project(folder: Path) -> Copy:
-    """What Git tracks or would track in the working tree, as the only commit of a new repository."""
+    """What Git tracks or would track in the working tree, as the only commit of a new repository.
+
+    Without reference/, half of the files, which no pipeline reads.
+    """
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".", ":!reference"],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -94,7 +94,11 @@ def resolved(request: pytest.FixtureRequest, project: Copy, folder: Path) -> lis
     dataset, kind = request.param
     copy = project.duplicate(folder / f"{dataset}-{kind}")
     if request.param != VARIANTS[0]:
-        for pipeline in ("paper", "theory"):  # their 150 stages do not depend on these parameters: once is enough
+        for pipeline in (
+            "imagenet",
+            "paper",
+            "theory",
+        ):  # their 200 stages do not depend on these parameters: once is enough
             shutil.rmtree(copy.folder / pipeline)
     common = {"dataset.name": dataset, "train.archs": registry.names("models")}
     copy.change_params({**common, "corrupt.kind": kind})
@@ -313,7 +317,7 @@ class Clones:
 def clones(project: Copy, folder: Path) -> Clones:
     """Both run side by side, to save time. The outputs of the first are committed."""
     whole = project.duplicate(folder / "whole")
-    for pipeline in ("paper", "theory"):  # every DVC command would read their 170 stages
+    for pipeline in ("imagenet", "paper", "theory"):  # every DVC command would read their 210 stages
         shutil.rmtree(whole.folder / pipeline)
     whole.change_params(SMALL)
     whole.commit()
