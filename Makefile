@@ -17,7 +17,7 @@ repro: .venv/installed
 paper: budget
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:report
 
-## make paper-small JOBS=2    the grid on 5,000 images, 13 hours on two cores with bf16; prints its cost first
+## make paper-small JOBS=2    the grid on 5,000 images, 6 hours on two cores with bf16; prints its cost first
 paper-small: .venv/installed
 	@python -m tools.budget --sets paper/small.yaml:runs/small
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:collect_small
