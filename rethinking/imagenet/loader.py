@@ -1,5 +1,6 @@
 """Batches of images, read and decoded by worker processes, in an order that depends on the seed and the epoch alone."""
 
+import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ class TrainingOrder:
 
 
 def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
-    """The batches that `items` lists, in its order. Raises DataError for an image or a worker that fails."""
+    """The batches that `items` lists, in its order. Raises DataError for an image that fails; see `lost_worker`."""
     loader = DataLoader(
         images,
         batch_sampler=items,
@@ -82,24 +83,37 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
         collate_fn=_collate,
         prefetch_factor=BATCHES_AHEAD if workers else None,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_leave_signals_to_the_training,
         # Forked workers share the index. Elsewhere they read it from its file again.
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
     )
+    # Ctrl-C and SIGTERM reach every process of a group. Workers keep them blocked: the training saves, then ends them.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        for batch in loader:
-            if isinstance(batch, str):
-                raise DataError(batch)
-            yield batch
-    except Exception as error:
-        # Its frames would hold the other workers, for which Python then waits: they ignore the signal to end.
-        error.with_traceback(None)
-        if not isinstance(error, RuntimeError) or not any(sign in str(error) for sign in LOST_WORKER):
-            raise
-        raise DataError(
-            f"train.workers: a process that reads images ended ({str(error).strip().splitlines()[-1]}); where memory "
-            f"or /dev/shm is full, set fewer than {workers}, or 0"
-        ) from None
+        batches_read = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for batch in batches_read:
+        if isinstance(batch, str):
+            raise DataError(batch)
+        yield batch
+
+
+def lost_worker(error: RuntimeError) -> DataError | None:
+    """The sentence for an error that is the loss of a worker; torch raises it wherever the training happens to be."""
+    if not any(sign in str(error) for sign in LOST_WORKER):
+        return None
+    return DataError(
+        f"train.workers: a process that reads images ended ({str(error).strip().splitlines()[-1]}); where memory or "
+        "/dev/shm is full, set fewer, or 0"
+    )
+
+
+def end_workers() -> None:
+    """End what still reads images. An error on its way holds its loader, and Python would wait for workers that block
+    the signal by which it ends them."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch takes every end by a signal for a failure
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def _collate(items: list[tuple[np.ndarray, int] | str]) -> Batch | str:
@@ -113,9 +127,3 @@ def _collate(items: list[tuple[np.ndarray, int] | str]) -> Batch | str:
         for tensor in batch:
             tensor.share_memory_()  # where there is no room, this raises; the hand-over would lose the batch in silence
     return batch
-
-
-def _leave_signals_to_the_training(worker: int) -> None:
-    """Ctrl-C and SIGTERM reach every process of a group; the training saves its state and then ends its workers."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)

@@ -23,6 +23,7 @@ from rethinking.core.workspace import checkpoint_file, main_copy
 from rethinking.imagenet import config, processes
 from rethinking.imagenet.config import ARCH, Parameters
 from rethinking.imagenet.index import open_index
+from rethinking.imagenet.loader import end_workers, lost_worker
 from rethinking.imagenet.loop import Progress, Stopped, Training, Watch, summarise
 from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
 from rethinking.models.parts.network import parameter_count
@@ -65,8 +66,9 @@ def main() -> None:
         except RuntimeError as error:
             if started and processes.is_loss_of_another(error):
                 sys.exit(1)  # that process, or who started it, says why
-            raise
+            raise lost_worker(error) or error from None
         finally:
+            end_workers()
             processes.leave()
 
 

@@ -1,10 +1,5 @@
 """What the network sees of an image, and in which order: the same for any number of workers and after any restart."""
 
-import pickle
-import re
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -19,7 +14,6 @@ from rethinking.imagenet.loader import Images, TrainingOrder, batches, order
 from rethinking.imagenet.scan import scan
 from rethinking.imagenet.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
 from tests.imagenet.image_sets import image_files, write_folder
-from tests.stage_processes import ROOT
 
 IMAGES = 100
 
@@ -176,49 +170,3 @@ def test_an_image_that_cannot_be_read_is_named_by_whichever_process_reads_it(tmp
     (source / "train/n02/3.JPEG").unlink()
     with pytest.raises(DataError, match=r"^dataset.source: 'train/n02/3.JPEG' cannot be read"):
         list(batches(Images(split, 75), [[(1, n) for n in range(16)]], workers))
-
-
-def failing_reader(split, folder, when_read, around=()):
-    """A process whose two workers read 16 images 16 times, after it has ended; `when_read` replaces their reading."""
-    (folder / "split.pickle").write_bytes(pickle.dumps(split))
-    code = f"""
-import os, pickle, signal, sys
-from pathlib import Path
-from rethinking.imagenet.loader import Images, batches
-
-class Failing(Images):
-    def __getitem__(self, item):
-        {when_read}
-
-split = pickle.loads(Path(sys.argv[1]).read_bytes())
-list(batches(Failing(split, 75), [[(1, n) for n in range(16)]] * 16, 2))
-"""
-    command = [*around, sys.executable, "-c", code, str(folder / "split.pickle")]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.parametrize(
-    ("when_read", "said"),
-    [
-        ("os.kill(os.getpid(), signal.SIGKILL)", r"^\S*DataError: train.workers: a process that reads images ended "),
-        ("1 / 0", r"^ZeroDivisionError: Caught"),
-    ],
-    ids=["killed", "failed"],
-)
-def test_a_worker_that_is_lost_ends_the_process_with_the_reason(split, tmp_path, when_read, said):
-    """Python waited for the other worker for ever."""
-    ended = failing_reader(split, tmp_path, when_read)
-    assert ended.returncode == 1
-    assert re.search(said, ended.stderr, re.MULTILINE)
-
-
-def test_no_room_to_hand_a_batch_over_is_said(split, tmp_path):
-    """A batch of 16 images of 75 pixels is 270 kB. The training waited for it for ever."""
-    mount = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=100k tmpfs /dev/shm && exec "$0" "$@"']
-    try:
-        subprocess.run([*mount, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only root on Linux can make /dev/shm small")
-    ended = failing_reader(split, tmp_path, "return super().__getitem__(item)", mount)
-    assert ended.returncode == 1
-    assert re.search(r"DataError: train.workers: .*shared memory.*; where memory or /dev/shm is full", ended.stderr)

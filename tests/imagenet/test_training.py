@@ -269,6 +269,52 @@ def test_an_image_that_changes_during_the_training_ends_all_processes_with_its_n
     assert not (copy / "run").exists()
 
 
+def readers(process: StageProcess, processes: int) -> list[psutil.Process]:
+    """The processes that read images for those that train."""
+    trainers = [psutil.Process(process.pid)] if processes == 1 else workers_of(process)
+    try:
+        children = [(each, child) for each in trainers for child in each.children()]
+        return [child for each, child in children if child.cmdline() == each.cmdline()]
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize(("what", "processes"), [("killed", 1), ("stopped", 1), ("stopped", 2)])
+def test_what_reads_images_is_killed_or_stopped_in_an_evaluation(copy, what, processes):
+    """The training's workers and those of the evaluation are there; Python waited for them for ever."""
+    use(copy, processes=processes, workers=1, epochs=300)
+    process = training()
+    assert wait_for(lambda: len(readers(process, processes)) == 2 * processes, process)
+    reading = readers(process, processes)
+    if what == "killed":
+        reading[0].kill()
+    else:
+        process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    code, lines = refusal(process)
+    assert code == (1 if what == "killed" else 128 + signal.SIGTERM)
+    assert len(lines) == 1, lines
+    assert ("train.workers: a process that reads images ended" if what == "killed" else "was stopped") in lines[0]
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in reading)
+
+
+def test_no_room_to_hand_a_batch_over_is_said(copy):
+    """A step's eight images of 75 pixels are 135 kB. The training waited for them for ever."""
+    mount = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=100k tmpfs /dev/shm && exec "$0" "$@"']
+    try:
+        subprocess.run([*mount, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root on Linux can make /dev/shm small")
+    use(copy, workers=1)
+    command = [*mount, sys.executable, "-m", "stages.imagenet.train", "--row", "all", "--index", "index"]
+    command += ["--data", "labels/labels-1.0", "--out", "run"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert re.search(r"^error: train.workers: .*shared memory.* where memory or /dev/shm is full", ended.stderr, re.M)
+    assert "Traceback" not in ended.stderr
+
+
 def test_curves_have_a_row_for_each_epoch_and_end_with_the_metrics(whole):
     curves, metrics = read_table(whole / "run/curves.csv"), read_json(whole / "run/metrics.json")
     assert curves["epoch"].tolist() == [1, 2, 3]
