@@ -17,7 +17,7 @@ from rethinking.imagenet import config, processes
 from rethinking.imagenet.config import Dataset, Parameters
 from rethinking.imagenet.cost import training_rate
 from rethinking.imagenet.index import Index, open_index
-from rethinking.imagenet.loader import Images, TrainingOrder, batches
+from rethinking.imagenet.loader import Images, TrainingOrder, batches, reading
 from rethinking.imagenet.network import network
 from rethinking.imagenet.scan import scan
 from rethinking.imagenet.step import GroupStep
@@ -70,14 +70,15 @@ def waiting_share(parameters: Parameters, index: Index, group: int, workers: int
     order = TrainingOrder(len(index.train), group, 0, 1, (1, 0), step.share)
     waited = trained = 0.0
     ready = time.perf_counter()
-    for position, batch in enumerate(batches(Images(index.train, recipe.input_size), order, workers)):
-        came = time.perf_counter()
-        step.run(*batch, 1, position)
-        step.losses[position].sum().item()  # done, on any device
-        done = time.perf_counter()
-        if position:
-            waited, trained = waited + came - ready, trained + done - came
-        ready = done
+    with reading():
+        for position, batch in enumerate(batches(Images(index.train, recipe.input_size), order, workers)):
+            came = time.perf_counter()
+            step.run(*batch, 1, position)
+            step.losses[position].sum().item()  # done, on any device
+            done = time.perf_counter()
+            if position:
+                waited, trained = waited + came - ready, trained + done - came
+            ready = done
     return waited / (waited + trained)
 
 

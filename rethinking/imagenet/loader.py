@@ -4,7 +4,9 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ Item = tuple[int, int]  # epoch (from 1) and number of the image
 Batch = tuple[Tensor, Tensor]  # pixels (N, H, W, C) uint8 and the numbers of the images (N,) int64
 BATCHES_AHEAD = 4  # of each worker
 # Torch's words where a worker was killed, and where there is no room to hand a batch over.
-LOST_WORKER = ("DataLoader worker (pid", "shared memory", "/torch_")
+LOST_WORKER = ("DataLoader worker (pid", "shared memory", "</torch_")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class TrainingOrder:
 
 
 def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
-    """The batches that `items` lists, in its order. Raises DataError for an image that fails; see `lost_worker`."""
+    """The batches that `items` lists, in its order. Raises DataError for an image that fails; see `reading`."""
     loader = DataLoader(
         images,
         batch_sampler=items,
@@ -87,6 +89,7 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
     )
     # Ctrl-C and SIGTERM reach every process of a group. Workers keep them blocked: the training saves, then ends them.
+    resource_tracker.ensure_running()  # without fork it starts with them, and unblocks both
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         batches_read = iter(loader)
@@ -98,22 +101,25 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
         yield batch
 
 
-def lost_worker(error: RuntimeError) -> DataError | None:
-    """The sentence for an error that is the loss of a worker; torch raises it wherever the training happens to be."""
-    if not any(sign in str(error) for sign in LOST_WORKER):
-        return None
-    return DataError(
-        f"train.workers: a process that reads images ended ({str(error).strip().splitlines()[-1]}); where memory or "
-        "/dev/shm is full, set fewer, or 0"
-    )
-
-
-def end_workers() -> None:
-    """End what still reads images. An error on its way holds its loader, and Python would wait for workers that block
-    the signal by which it ends them."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch takes every end by a signal for a failure
-    for worker in multiprocessing.active_children():
-        worker.kill()
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around all that reads `batches`: no worker is left after it. Raises DataError where one was lost."""
+    try:
+        yield
+    except RuntimeError as error:
+        # Torch raises it wherever the training happens to be; a worker's own error ends with its words.
+        reason = (str(error).strip().splitlines() or [""])[-1]
+        if not any(sign in reason for sign in LOST_WORKER):
+            raise
+        raise DataError(
+            f"train.workers: a process that reads images failed ({reason}); where memory or /dev/shm is full, "
+            "set fewer, or 0"
+        ) from None
+    finally:
+        # A traceback keeps its loader alive, and Python would wait for workers that block the signal to end.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch takes every end by a signal for a failure
+        for worker in multiprocessing.active_children():
+            worker.kill()
 
 
 def _collate(items: list[tuple[np.ndarray, int] | str]) -> Batch | str:

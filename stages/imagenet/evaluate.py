@@ -17,6 +17,7 @@ from rethinking.core.workspace import forget_checkpoints
 from rethinking.imagenet import config, processes
 from rethinking.imagenet.config import Parameters
 from rethinking.imagenet.index import Index, open_index
+from rethinking.imagenet.loader import reading
 from rethinking.imagenet.loop import Training
 from rethinking.imagenet.network import network, open_labels, run_fingerprint
 from rethinking.imagenet.processes import Processes
@@ -75,7 +76,8 @@ def measured(
     except (OSError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder}/model.safetensors does not fit the row ({error}); run `dvc repro`") from None
     training = Training(model.to(place.device), index, labels, parameters.train, parameters.row(row), place)
-    found = training.evaluate(training.step.parameters)
+    with reading():
+        found = training.evaluate(training.step.parameters)
     last = records(gather({parameters.run(row): folder}, "curves"))[-1]
     for name, count in (("train_accuracy", len(training.evaluated)), ("test_accuracy", len(index.test))):
         tolerance = max(ACCURACY_TOLERANCE, TOLERATED_IMAGES / count)

@@ -23,7 +23,7 @@ from rethinking.core.workspace import checkpoint_file, main_copy
 from rethinking.imagenet import config, processes
 from rethinking.imagenet.config import ARCH, Parameters
 from rethinking.imagenet.index import open_index
-from rethinking.imagenet.loader import end_workers, lost_worker
+from rethinking.imagenet.loader import reading
 from rethinking.imagenet.loop import Progress, Stopped, Training, Watch, summarise
 from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
 from rethinking.models.parts.network import parameter_count
@@ -55,7 +55,8 @@ def main() -> None:
             return stop() or (started and psutil.Process(os.getppid()).ppid() != grandparent)
 
         try:
-            train_and_write(parameters, arguments, stop_requested)
+            with reading():
+                train_and_write(parameters, arguments, stop_requested)
         except Stopped:
             if not processes.is_first():
                 sys.exit(128 + (stop.signal_number or signal.SIGINT))  # the first process says it for all
@@ -66,9 +67,8 @@ def main() -> None:
         except RuntimeError as error:
             if started and processes.is_loss_of_another(error):
                 sys.exit(1)  # that process, or who started it, says why
-            raise lost_worker(error) or error from None
+            raise
         finally:
-            end_workers()
             processes.leave()
 
 

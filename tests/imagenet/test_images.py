@@ -1,5 +1,10 @@
 """What the network sees of an image, and in which order: the same for any number of workers and after any restart."""
 
+import pickle
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +19,7 @@ from rethinking.imagenet.loader import Images, TrainingOrder, batches, order
 from rethinking.imagenet.scan import scan
 from rethinking.imagenet.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
 from tests.imagenet.image_sets import image_files, write_folder
+from tests.stage_processes import ROOT
 
 IMAGES = 100
 
@@ -170,3 +176,36 @@ def test_an_image_that_cannot_be_read_is_named_by_whichever_process_reads_it(tmp
     (source / "train/n02/3.JPEG").unlink()
     with pytest.raises(DataError, match=r"^dataset.source: 'train/n02/3.JPEG' cannot be read"):
         list(batches(Images(split, 75), [[(1, n) for n in range(16)]], workers))
+
+
+@pytest.mark.parametrize(
+    ("when_read", "said"),
+    [
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            r"DataError: train.workers: a process that reads images failed \(DataLo",
+        ),
+        ("raise RuntimeError('of /torch_env')", r"^RuntimeError: of /torch_env$"),
+    ],
+    ids=["killed", "failed"],
+)
+def test_a_worker_that_is_lost_ends_the_process_with_the_reason(split, tmp_path, when_read, said):
+    """Python waited for the other worker for ever."""
+    (tmp_path / "split.pickle").write_bytes(pickle.dumps(split))
+    code = f"""
+import os, pickle, signal, sys
+from pathlib import Path
+from rethinking.imagenet.loader import Images, batches, reading
+
+class Failing(Images):
+    def __getitem__(self, item):
+        {when_read}
+
+split = pickle.loads(Path(sys.argv[1]).read_bytes())
+with reading():
+    list(batches(Failing(split, 75), [[(1, n) for n in range(16)]] * 16, 2))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "split.pickle")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert re.search(said, ended.stderr, re.MULTILINE)

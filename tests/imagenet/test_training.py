@@ -294,7 +294,7 @@ def test_what_reads_images_is_killed_or_stopped_in_an_evaluation(copy, what, pro
     code, lines = refusal(process)
     assert code == (1 if what == "killed" else 128 + signal.SIGTERM)
     assert len(lines) == 1, lines
-    assert ("train.workers: a process that reads images ended" if what == "killed" else "was stopped") in lines[0]
+    assert ("train.workers: a process that reads images failed" if what == "killed" else "was stopped") in lines[0]
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in reading)
 
 
