@@ -89,7 +89,8 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
     )
     # Ctrl-C and SIGTERM reach every process of a group. Workers keep them blocked: the training saves, then ends them.
-    resource_tracker.ensure_running()  # without fork it starts with them, and unblocks both
+    if workers:
+        resource_tracker.ensure_running()  # without fork it starts with them, and unblocks both
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         batches_read = iter(loader)

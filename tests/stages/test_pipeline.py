@@ -94,11 +94,7 @@ def resolved(request: pytest.FixtureRequest, project: Copy, folder: Path) -> lis
     dataset, kind = request.param
     copy = project.duplicate(folder / f"{dataset}-{kind}")
     if request.param != VARIANTS[0]:
-        for pipeline in (
-            "imagenet",
-            "paper",
-            "theory",
-        ):  # their 200 stages do not depend on these parameters: once is enough
+        for pipeline in ("imagenet", "paper", "theory"):  # their stages do not depend on these parameters
             shutil.rmtree(copy.folder / pipeline)
     common = {"dataset.name": dataset, "train.archs": registry.names("models")}
     copy.change_params({**common, "corrupt.kind": kind})
@@ -317,7 +313,7 @@ class Clones:
 def clones(project: Copy, folder: Path) -> Clones:
     """Both run side by side, to save time. The outputs of the first are committed."""
     whole = project.duplicate(folder / "whole")
-    for pipeline in ("imagenet", "paper", "theory"):  # every DVC command would read their 210 stages
+    for pipeline in ("imagenet", "paper", "theory"):  # every DVC command would read their stages
         shutil.rmtree(whole.folder / pipeline)
     whole.change_params(SMALL)
     whole.commit()
