@@ -78,8 +78,7 @@ class Training:
             if progress.step == self.step.steps_per_epoch:  # stopped in its evaluation
                 self.end_epoch(progress)
             for pixels, numbers in self.batches_from(progress) if not progress.diverged else ():
-                self.stop_if_requested()
-                self.step.run(pixels, numbers, progress.epoch, progress.step)
+                self.step.run(pixels, numbers, progress.epoch, progress.step, self.stop_if_requested)
                 self.count(progress)
                 watch.on_step((progress.epoch - 1) * self.step.steps_per_epoch + progress.step)
                 epoch_ends = progress.step == self.step.steps_per_epoch

@@ -5,7 +5,7 @@ as TensorFlow's package took them from one of its machines. Gradients are summed
 over the two halves, so that one process, which has both, rounds as two do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -66,14 +66,34 @@ class GroupStep:
             yield f"average.{name}", tensor
         yield "losses", self.losses
 
-    def run(self, pixels: Tensor, numbers: Tensor, epoch: int, position: int) -> None:
-        """Take the step at `position`, from 0, of an epoch, from 1, on this process's images of it."""
+    def run(
+        self, pixels: Tensor, numbers: Tensor, epoch: int, position: int, poll: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take the step at `position`, from 0, of an epoch, from 1, on this process's images of it.
+
+        `poll`, which all processes call before each of their groups, may raise: the step is then not begun.
+        """
+        statistics = [each.clone() for each in self.model.buffers()]
+        try:
+            gradients = self._gradients(pixels, numbers, epoch, position, poll)
+        except BaseException:
+            self.model.zero_grad()
+            for each, before in zip(self.model.buffers(), statistics, strict=True):
+                each.copy_(before)
+            raise
+        self._update(gradients, (epoch - 1) * self.steps_per_epoch + position)
+
+    def _gradients(
+        self, pixels: Tensor, numbers: Tensor, epoch: int, position: int, poll: Callable[[], None]
+    ) -> dict[str, Tensor]:
+        """The sums over all groups of a step, by the parameter's name."""
         device, size = self.processes.device, self.recipe.group_size
         pixels = pixels.to(device, non_blocking=True)
         labels = self.labels[numbers.to(device, non_blocking=True)]
         sums: dict[str, Tensor] = {}
         for half in self._halves():
             for group in half:
+                poll()
                 part = slice((group - self.groups.start) * size, (group - self.groups.start + 1) * size)
                 last = group == half[-1]
                 with nullcontext() if last or self.processes.size == 1 else self.forward.no_sync():  # type: ignore[operator]
@@ -82,8 +102,7 @@ class GroupStep:
                 assert parameter.grad is not None
                 sums[name] = sums[name] + parameter.grad if name in sums else parameter.grad.clone()
                 parameter.grad = None
-        step = (epoch - 1) * self.steps_per_epoch + position
-        self._update(sums, step)
+        return sums
 
     def take_statistics_from_first(self) -> None:
         """Give every process the running statistics of the first."""

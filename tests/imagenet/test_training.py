@@ -72,14 +72,14 @@ def test_two_processes_train_the_same_network_to_the_bit(whole, copy):
     assert metrics["parameters"] > 0
 
 
-def test_a_row_stopped_at_any_step_or_in_any_evaluation_continues_to_the_same_network(whole, tmp_path):
+def test_a_row_stopped_within_any_step_or_evaluation_continues_to_the_same_network(whole, tmp_path):
     parameters = load(whole / "params.yaml")
     index = open_index(whole / "index", parameters.dataset.path)
     labels, _ = open_labels(whole / "labels/labels-1.0", index)
     asked = 0
 
-    def trained(stops: set[int], checkpoint: Path) -> dict[str, torch.Tensor]:
-        """The averaged weights at the end; each time that it is asked one of these times, it is stopped and goes on."""
+    def trained(stops: range, checkpoint: Path) -> dict[str, torch.Tensor]:
+        """The state at the end; each time that it is asked one of these times, it is stopped and goes on."""
         nonlocal asked
         asked = 0
 
@@ -94,16 +94,16 @@ def test_a_row_stopped_at_any_step_or_in_any_evaluation_continues_to_the_same_ne
             training = Training(model, index, labels, parameters.train, parameters.row("all"), place)
             try:
                 training.run(checkpoint, Watch(stop_requested))
-                return training.step.averages
+                return dict(training.step.tensors())
             except Stopped:
                 assert checkpoint.exists()
 
-    expected = trained(set(), tmp_path / "undisturbed")
-    polls = asked
-    assert polls > STEPS + 3 * 3  # some of them in the evaluations of the three epochs
-    for stop in range(1, polls + 1, 2):
-        found = trained({stop, stop + 3}, tmp_path / f"{stop}")
-        assert all(weights.equal(expected[name]) for name, weights in found.items()), stop
+    expected = trained(range(0), tmp_path / "undisturbed")
+    groups, batches_of_evaluations = 4 * STEPS, 3 * 3
+    assert asked > groups + batches_of_evaluations
+    for first in (1, 4, 7):
+        found = trained(range(first, 1000, 7), tmp_path / f"{first}")
+        assert all(tensor.equal(expected[name]) for name, tensor in found.items()), first
 
 
 def test_four_processes_take_the_same_step_to_rounding(copy):
