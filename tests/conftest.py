@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rethinking.core.cores import available_cores
 from tests.stage_processes import ROOT, StageProcess
 from tests.yaml_text import as_yaml
 
@@ -28,6 +29,11 @@ def set_keys(document, changes):
         for name in sections:
             section = section.setdefault(name, {})
         section[last] = deepcopy(value)
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores, as many tests wait for processes that they started."""
+    return available_cores() + 1
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,7 @@
 """Small sets of image files as ImageNet has them, and the stages of its pipeline on them."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -86,13 +87,15 @@ def write_params(folder: Path, source: Path, **train: object) -> Path:
     return path
 
 
-def stage(name: str, *arguments: object) -> StageProcess:
-    return StageProcess(f"stages.imagenet.{name}", *arguments)
+def stage(name: str, *arguments: object, **variables: object) -> StageProcess:
+    """Start a stage, perhaps with more variables in its environment."""
+    environment = {**os.environ, **{key: str(value) for key, value in variables.items()}}
+    return StageProcess(f"stages.imagenet.{name}", *arguments, environment=environment)
 
 
-def training(row: str = "all", out: str = "run") -> StageProcess:
+def training(row: str = "all", out: str = "run", **variables: object) -> StageProcess:
     data = f"labels/{ROWS[row]['corruption']}"
-    return stage("train", "--row", row, "--index", "index", "--data", data, "--out", out)
+    return stage("train", "--row", row, "--index", "index", "--data", data, "--out", out, **variables)
 
 
 def prepare(folder: Path, **train: object) -> None:
