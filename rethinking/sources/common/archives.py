@@ -16,8 +16,7 @@ from rethinking.core.errors import DataError
 from rethinking.core.files import sha256, sha256_of
 from rethinking.core.workspace import left_out, main_copy
 
-# What the archive modules raise: RuntimeError for an encrypted zip or an unknown compression.
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, ValueError)
 MAX_FILES = 4_000_000
 MAX_FILE_BYTES = 256 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**30
@@ -55,10 +54,10 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
                 raise DataError(f"dataset.source: '{source}' is larger than a data set can be, at member '{name}'")
             if read is not None:
                 yield name, read()
-    except DAMAGE as error:
-        raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
-    except OSError as error:
-        if error.errno is not None:
+    except RuntimeError as error:  # of zipfile, for a password or an unknown compression
+        raise DataError(f"dataset.source: '{source}' ({error}); unpack it yourself, and give the folder") from None
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
 
