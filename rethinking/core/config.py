@@ -302,8 +302,8 @@ class Parameters(Section):
             return self.corrupt
         try:
             kind, level = kind_and_level(name)
-        except ValueError:
-            kind, level = "labels", -1.0
+        except ValueError as error:
+            raise UsageError(f"{self._corruptions_key}: {error}") from None
         if kind == "given":
             raise UsageError(f"{self._corruptions_key}: found '{name}'; only the headline's corrupt.kind may be given")
         if not 0 <= level <= 1 or name == "labels":

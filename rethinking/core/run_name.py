@@ -1,5 +1,6 @@
 """The name of a run from its parts, and the parts from the name: `inception-labels-0.5-plain-0`."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -37,9 +38,18 @@ class RunName(NamedTuple):
 
 
 def kind_and_level(corruption: str) -> tuple[str, float]:
-    """A corruption's name such as `labels-0.5` as its kind and level; 0 where it has none. Raises ValueError."""
-    kind, dash, level = corruption.partition("-")
-    return kind, float(level) if dash else 0.0
+    """A corruption's name such as `labels-0.5` as its kind and level; 0 where it has none.
+
+    Raises ValueError where `corruption_name` writes it otherwise, as two names of one corruption would be two runs.
+    """
+    kind, _, number = corruption.partition("-")
+    try:
+        level = float(number or 0)
+    except ValueError:
+        level = math.nan
+    if corruption_name(kind, level) != corruption:
+        raise ValueError(f"'{corruption}' has no level that is written as in labels-0.5 or labels-1.0")
+    return kind, level
 
 
 def corruption_name(kind: str, level: float) -> str:

@@ -21,7 +21,7 @@ def run_key(parameters: Parameters, arch: str, data_fingerprint: str, device: to
             "run": description(parameters, arch),
             "data": data_fingerprint,
             "device": device.type,
-            "versions": [torch.__version__, version("timm")],
+            "versions": [torch.__version__, version("timm"), version("torchvision")],
             "code": code_hashes(arch),
         }
     )

@@ -55,10 +55,12 @@ BAD = [
     ("archs.lr", {"lr": 0.1, "decay": 1}, ["archs.lr.decay: unknown key", "lr, lr_decay"]),
     ("archs.mlp_1x512.lr_milestones", [10, 0], ["found 0", "greater than or equal to 1"]),
     ("grid.corruptions", ["labels-1.5"], ["'labels-1.5'", "between 0 and 1"]),
-    ("grid.corruptions", ["labels-half"], ["'labels-half'", "between 0 and 1"]),
+    ("grid.corruptions", ["labels-half"], ["'labels-half'", "written as in labels-0.5"]),
     ("grid.corruptions", ["labels-nan"], ["'labels-nan'", "between 0 and 1"]),
     ("grid.corruptions", ["labels"], ["'labels'", "between 0 and 1"]),
-    ("grid.corruptions", ["labels-"], ["'labels-'", "between 0 and 1"]),
+    ("grid.corruptions", ["labels-"], ["'labels-'", "written as in labels-0.5"]),
+    ("grid.corruptions", ["labels-0.5", "labels-0.50"], ["'labels-0.50'", "written as in labels-0.5"]),
+    ("grid.corruptions", ["labels-0.0"], ["'labels-0.0'", "written as in labels-0.5"]),
     ("grid.corruptions", ["given"], ["found 'given'", "only the headline's corrupt.kind"]),
     ("grid.corruptions", ["lables-0.5"], ["'lables'", "did you mean 'labels'?"]),
     ("grid.corruptions", ["none", "none"], ["found ['none', 'none']", "twice"]),
@@ -236,7 +238,7 @@ def test_exponents_without_quotes_are_numbers(write_parameters):
 
 @pytest.mark.parametrize(
     ("name", "kind", "level"),
-    [("labels-0.5", "labels", 0.5), ("gaussian", "gaussian", 0.0), ("labels-1", "labels", 1.0)],
+    [("labels-0.5", "labels", 0.5), ("gaussian", "gaussian", 0.0), ("labels-1.0", "labels", 1.0)],
 )
 def test_a_grid_name_is_a_kind_and_a_level(write_parameters, name, kind, level):
     parameters = config.load(write_parameters({"grid.corruptions": [name], "corrupt.seed": 5}))

@@ -38,6 +38,10 @@ def parameters(folder: Path, **changes: object) -> Path:
         ({"train__epoch": 3}, "train.epoch: unknown key (did you mean 'epochs'?)"),
         ({"rows__plain__corruption": "gaussian"}, "allowed: none, or labels-0.5"),
         ({"rows__plain__corruption": "labels-1.5"}, "allowed: none, or labels-0.5"),
+        (
+            {"rows__plain__corruption": "labels-1"},
+            "'labels-1' has no level that is written as in labels-0.5 or labels-1.0",
+        ),
         ({"rows__plain__variant": "dropuot"}, "allowed: plain, or joined by + augmentation, dropout, weight_decay"),
         ({"rows": {}}, "rows"),
         ({"dataset__source": ""}, "dataset.source: found ''"),
