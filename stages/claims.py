@@ -7,11 +7,9 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.files import read_mapping, write_json, write_text
 from rethinking.paper.claims import load_claims
-from rethinking.paper.names import GRIDS
+from rethinking.paper.names import GRIDS, THEORY
 from rethinking.paper.verdicts import Results, judge, table
 from rethinking.results.runs import load_runs
-
-THEORY = ("digits", "mnist", "cifar10")
 
 
 def main() -> None:

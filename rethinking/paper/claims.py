@@ -1,6 +1,7 @@
 """The paper's claims as paper/claims.yaml, which explains its keys, states them."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field, ValidationError
 from rethinking.core.config import Section, error_sentence
 from rethinking.core.errors import UsageError
 from rethinking.core.files import read_yaml
+from rethinking.paper.names import GRIDS, THEORY
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -63,7 +65,10 @@ NEEDED = {
     "bound": {"reason"},
     "ratio": {"reason"},
 }
-COUNTS = {"value": (1, 1), "difference": (2, 2), "ratio": (2, 2)}
+COUNTS = {"value": (1, 1), "difference": (2, 2), "ratio": (2, 2), "ordering": (2, math.inf), "monotone": (2, math.inf)}
+_PATH = re.compile(
+    rf"({'|'.join(GRIDS)})/(audits/[^/]+|[^/]+/[^/]+/[^/]+)/[^/]+|theory/({'|'.join(THEORY)})(/[^/]+)+|parameters/[^/]+"
+)
 
 
 def load_claims(path: Path) -> Claims:
@@ -86,11 +91,18 @@ def _fault(claim: Claim, claims: Claims, ids: list[str]) -> str | None:
     if ids.count(claim.id) > 1:
         return "its id stands twice"
     if bool(claim.metric) == bool(claim.metrics) or not low <= len(claim.groups) <= high:
-        return f"a {claim.kind} needs {low} metric{'s' if high > 1 else ''}, in metric or metrics"
+        return f"{claim.kind} needs {low} metric{'s' if high > 1 else ''}, in metric or metrics"
+    if any(not group or len(group) > 1 and claim.kind != "ordering" for group in claim.groups):
+        return "metrics holds a list; an ordering alone has groups, of at least one metric each"
+    if wrong := [path for group in claim.groups for path in group if not _PATH.fullmatch(path)]:
+        return (
+            f"found the metric '{wrong[0]}'; expected data set/architecture/corruption/variant/key, data "
+            f"set/audits/corruption/key, theory/data set/... or parameters/architecture, of {', '.join(GRIDS)}"
+        )
     if missing:
-        return f"a {claim.kind} needs {' and '.join(missing)}"
+        return f"{claim.kind} needs {' and '.join(missing)}"
     if claim.kind in ("bound", "ratio") and (claim.at_most is None) == (claim.at_least is None):
-        return f"a {claim.kind} needs at_most or at_least"
+        return f"{claim.kind} needs at_most or at_least"
     if claim.tolerance is not None and claim.tolerance not in claims.tolerances:
         return f"tolerance: unknown name '{claim.tolerance}'; allowed: {', '.join(claims.tolerances)}"
     return None

@@ -10,7 +10,7 @@ def as_text(value: Any, share: bool) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return words(value)
-    if share and abs(value) <= 1:
+    if share:
         return f"{value:.2%}"
     whole = float(value).is_integer() and abs(value) < 1e12
     return f"{value:,.0f}" if whole or 999.5 <= abs(value) < 1e6 else f"{value:.3g}"

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from rethinking.core.errors import DataError
 from rethinking.core.tables import markdown
 from rethinking.paper.claims import Claim, Claims, Tolerance
 from rethinking.paper.names import is_whole
@@ -46,7 +47,7 @@ class Results(NamedTuple):
     parameters: Mapping[str, Any]
 
     def measured(self, path: str) -> Measured | None:
-        """The metric at a path over all seeds; None where it was not run."""
+        """The metric at a path over all seeds; None where it was not run. Raises DataError where it is no number."""
         first, second, *rest = path.split("/")
         if first in self.grids and second != "audits":
             arch, (corruption, variant, name) = second, rest
@@ -55,14 +56,16 @@ class Results(NamedTuple):
             nested: Any = {"theory": self.theory, "parameters": self.parameters}.get(first, self.audits.get(first, {}))
             *keys, name = [second, *rest] if second != "audits" else rest
             for key in keys:
-                nested = nested.get(key, {})
-            runs = [nested]
+                nested = nested.get(key, {}) if isinstance(nested, dict) else {}
+            runs = [nested] if isinstance(nested, dict) else []
         if any(run.get("ended_when_fitted") and not _says_when_fitted(run, name) for run in runs):
             return None
         if name == "test_error" and all("test_accuracy" in run for run in runs):
             runs = [run | {name: 1 - run["test_accuracy"]} for run in runs]
         if not runs or not all(name in run for run in runs):
             return None
+        if wrong := [run[name] for run in runs if not isinstance(run[name], int | float | None)]:
+            raise DataError(f"the metric {path} is {wrong[0]!r}, of which no claim can be judged; expected a number")
         return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
 
 

@@ -12,9 +12,11 @@ from rethinking.core.arrays import open_dataset, save_arrays
 from rethinking.core.errors import DataError, UsageError
 from rethinking.core.files import read_yaml
 from rethinking.paper.claims import load_claims
+from rethinking.paper.verdicts import judge
 from rethinking.sources import cifar10, imagefolder, mnist
 from rethinking.theory.common import config as config_theory
 from tests.conftest import ROOT
+from tests.results.made import results_of
 from tests.sources.archives import encode, write_tar, write_zip
 from tests.yaml_text import as_yaml
 
@@ -109,16 +111,25 @@ def test_any_bytes_as_a_parameter_file_are_refused_in_a_sentence(tmp_path):
 def test_any_value_in_the_claims_loads_or_is_refused_in_a_sentence(tmp_path):
     document = {
         "tolerances": {"close": {"tolerance": 0.1, "reason": "as a test"}},
-        "claims": [{"id": "a", "statement": "s", "source": "t", "kind": "value", "metric": "p/a", "paper": 1.0}],
+        "claims": [{"id": "a", "statement": "s", "source": "t", "kind": "value", "paper": 1.0}],
     }
-    document["claims"][0]["tolerance"] = "close"
+    document["claims"][0] |= {"tolerance": "close", "metric": "cifar10/alexnet/none/plain/test_accuracy"}
+    of_two = {"kind": "ordering", "metrics": [["theory/digits/norm"], ["parameters/alexnet"]], "any_size": True}
+    document["claims"].append({"id": "b", "statement": "s", "source": "t", **of_two})
+    grid = {"alexnet": {"none": {"plain": {"seed-0": {"test_accuracy": 0.5}}}}}
+    results = results_of({"cifar10": grid, "theory": {"digits": {"norm": 1.0}}, "parameters": {"alexnet": 2}})
     choices = list(places(document))
 
     @quick
     @given(st.sampled_from(choices), VALUES)
     def check(path, value):
         (tmp_path / "claims.yaml").write_text(as_yaml(changed(document, path, value, None)), encoding="utf-8")
-        refusal(lambda: load_claims(tmp_path / "claims.yaml"))
+        refusal(judge_all)
+
+    def judge_all():
+        claims = load_claims(tmp_path / "claims.yaml")
+        for claim in claims.claims:
+            judge(claims, claim, results)
 
     check()
 

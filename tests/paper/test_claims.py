@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rethinking.core.errors import UsageError
+from rethinking.core.errors import DataError, UsageError
 from rethinking.core.run_name import kind_and_level
 from rethinking.core.tables import write_table
 from rethinking.paper.claims import load_claims
@@ -271,8 +271,10 @@ def test_a_run_on_imagenet_that_ended_when_it_fitted_has_no_test_accuracy_of_eit
 VALID = """
 tolerances: {close: {tolerance: 0.1, reason: as a test}}
 claims:
-- {id: a, statement: s, source: t, kind: value, metric: cifar10/a/b, paper: 1.0, tolerance: close}
+- {id: a, statement: s, source: t, kind: value, metric: cifar10/alexnet/none/plain/epochs, paper: 1.0, tolerance: close}
 """
+METRIC = "metric: cifar10/alexnet/none/plain/epochs"
+TWO = "metrics: [theory/digits/norm, theory/mnist/norm]"
 
 
 @pytest.mark.parametrize(
@@ -280,11 +282,22 @@ claims:
     [
         ("kind: value", "kind: valu", "claims.0.kind"),
         ("tolerance: close", "tolerance: near", "'near'; allowed: close"),
-        (", paper: 1.0", "", "claim a: a value needs paper"),
-        ("metric: cifar10/a/b, ", "", "claim a: a value needs 1 metric"),
-        ("kind: value", "kind: bound", "claim a: a bound needs reason"),
+        (", paper: 1.0", "", "claim a: value needs paper"),
+        (f"{METRIC}, ", "", "claim a: value needs 1 metric"),
+        ("kind: value", "kind: ordering", "claim a: ordering needs 2 metrics"),
+        (f"kind: value, {METRIC}", f"kind: monotone, {TWO[:-20]}]", "claim a: monotone needs 2 metrics"),
+        (
+            f"kind: value, {METRIC}",
+            f"kind: bound, at_least: 1, reason: r, {TWO.replace('[', '[[')}]",
+            "an ordering alone",
+        ),
+        (f"kind: value, {METRIC}", "kind: ordering, metrics: [[], [theory/mnist/norm]]", "of at least one metric each"),
+        ("cifar10/", "cifar11/", "found the metric 'cifar11/alexnet/none/plain/epochs'; expected data set/"),
+        ("/plain/", "/", "found the metric 'cifar10/alexnet/none/epochs'"),
+        (METRIC, "metric: parameters/alexnet/more", "found the metric 'parameters/alexnet/more'"),
+        ("kind: value", "kind: bound", "claim a: bound needs reason"),
         ("kind: value", "kind: bound, reason: r", "at_most or at_least"),
-        ("kind: value", "kind: difference", "claim a: a difference needs 2 metrics"),
+        ("kind: value", "kind: difference", "claim a: difference needs 2 metrics"),
         ("paper: 1.0", "paper: .nan", "claims.0.paper"),
         ("statement: s", "statment: s", "statment"),
     ],
@@ -297,6 +310,12 @@ def test_a_wrong_claim_is_refused_by_name(tmp_path, old, new, part):
     with pytest.raises(UsageError, match=".") as error:
         load_claims(path)
     assert part in str(error.value)
+
+
+def test_a_metric_that_is_no_number_is_named():
+    path = "cifar10/inception/none/plain/test_accuracy"
+    with pytest.raises(DataError, match=f"the metric {path} is 'high'"):
+        verdict(tampered("inception", "none", test_accuracy="high"), "table_1_inception_plain_test")
 
 
 def test_a_tampered_metric_file_turns_the_stages_verdict(tmp_path, run_stage):

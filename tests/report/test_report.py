@@ -363,7 +363,7 @@ def test_the_theory_names_every_data_set_and_the_panel_of_random_patches(picture
 @pytest.mark.parametrize(
     ("value", "share", "text"),
     [
-        *((0.0122, True, "1.22%"), (1.5, True, "1.5"), (0.5, False, "0.5"), (999.7, False, "1,000")),
+        *((0.0122, True, "1.22%"), (1.00012, True, "100.01%"), (0.5, False, "0.5"), (999.7, False, "1,000")),
         *(
             (1234.5, False, "1,234"),
             (50000, False, "50,000"),
