@@ -19,20 +19,19 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.grid.exists():
         raise UsageError(f"--grid: no such file '{arguments.grid}'; expected the grid's parameters, paper/params.yaml")
-    commands = targets(config.paper(arguments.grid), "_small" if arguments.small else "")
+    files = [arguments.grid, arguments.grid.with_name("small.yaml")] if arguments.small else [arguments.grid]
+    commands = targets(config.paper(*files), arguments.small)
     page = build_page(arguments.metrics, arguments.plots, arguments.out, commands, arguments.small)
     write_text(arguments.out, page)
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def targets(grid: Paper, suffix: str = "") -> dict[tuple[str, RunName], str]:
-    """The stage that makes each run of the grid, by the folder of its metrics and its name.
-
-    A stage is called as its block, with the suffix.
-    """
+def targets(grid: Paper, small: bool = False) -> dict[tuple[str, RunName], str]:
+    """The stage that makes each run of the grid, or of the grid in small, by the folder of its metrics and its name."""
     return {
-        (block.dataset, run): f"paper/dvc.yaml:{name}{suffix}@{run.text}"
+        (block.dataset, run): f"paper/dvc.yaml:{name}{'_small' * small}@{run.text}"
         for name, block in grid.runs.items()
+        if block.dataset == "cifar10" or not small
         for run in block.planned_runs(grid.seeds)
     }
 

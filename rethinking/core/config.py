@@ -353,9 +353,9 @@ def resources(*paths: Path) -> dict[str, Resources]:
     return _section("resources", dict[str, Resources], *paths)
 
 
-def paper(path: Path) -> Paper:
-    """The `paper` section of a parameter file, which need not have others. Raises UsageError."""
-    return _section("paper", Paper, path)
+def paper(*paths: Path) -> Paper:
+    """The `paper` section of parameter files, which need not have others. Raises UsageError."""
+    return _section("paper", Paper, *paths)
 
 
 def _section(name: str, kind: type[_Kind], *paths: Path) -> _Kind:

@@ -35,7 +35,7 @@ def build_page(
     """
     grids = load_grids(metrics)
     linked = Links(metrics, out.parent)
-    rows = Rows(grids, linked, targets)
+    rows = Rows(grids, linked, targets, small)
     verdicts = read_json(metrics / "claims.json") if (metrics / "claims.json").exists() else []
     of_imagenet = [rows.claim(verdict) for verdict in verdicts if is_of_imagenet(verdict)]
     claims = [rows.claim(verdict) for verdict in verdicts if not is_of_imagenet(verdict)]

@@ -18,7 +18,6 @@ from rethinking.paper.verdicts import is_share, ours_as_text, value_as_text
 from rethinking.results.runs import Run, has_final_test, select
 
 DASH = "–"
-WHOLE_GRID = "paper/dvc.yaml:report"
 IMAGENET = "imagenet/dvc.yaml:evaluate"
 # The accuracies that a table of the paper may print, as published.Row names them.
 ACCURACIES = ("train", "train_top5", "test", "test_top5", "best_test", "best_test_top5")
@@ -49,8 +48,8 @@ class Links:
 class Rows:
     """Rows of tables: runs that differ in their seed alone, together."""
 
-    def __init__(self, grids: Grids, links: Links, targets: Mapping[tuple[str, RunName], str]):
-        self.grids, self.links, self.targets = grids, links, targets
+    def __init__(self, grids: Grids, links: Links, targets: Mapping[tuple[str, RunName], str], small: bool = False):
+        self.grids, self.links, self.targets, self.small = grids, links, targets, small
 
     def published(self, row: Row, grid: str = "cifar10") -> dict[str, Any]:
         """A row of a table of the paper, ours beside it; `ours` is empty where it has not run."""
@@ -93,7 +92,7 @@ class Rows:
             "tolerance": as_text(claim.get("tolerance"), share or bool(claim.get("relative"))),
             "networks": list(dict.fromkeys(_network(path) for path in paths)),
             "badge": claim["verdict"].replace(" ", "-"),
-            "command": claim.get("command") or self._command_of(paths),
+            "command": self._command_of(paths),
         }
 
     def _file_of(self, path: str) -> str:
@@ -106,8 +105,9 @@ class Rows:
         return self.links.to(f"{first}/{'audits.json' if second == 'audits' else 'runs.csv'}")
 
     def _command_of(self, paths: list[str]) -> str:
-        """The command that makes what these metrics are read from again, all seeds of a run."""
-        return command_for([stage for path in paths for stage in self._stages_of(*path.split("/"))])
+        """The command that makes what these metrics are read from again, all seeds of a run; empty where none does."""
+        stages = [self._stages_of(*path.split("/")) for path in paths]
+        return command_for([stage for found in stages for stage in found]) if all(stages) else ""
 
     def _stages_of(self, first: str, second: str, *rest: str) -> list[str]:
         """The DVC stages behind a metric such as `cifar10/inception/none/plain/epochs_to_fit`."""
@@ -116,7 +116,8 @@ class Rows:
         if first == "parameters":
             return ["paper/dvc.yaml:parameters"]
         if second == "audits":
-            return [f"paper/dvc.yaml:corrupt{'' if first == 'cifar10' else f'_{first}'}@{rest[0]}"]
+            suffix = "_small" if self.small else "" if first == "cifar10" else f"_{first}"
+            return [f"paper/dvc.yaml:corrupt{suffix}@{rest[0]}"]
         if first == "theory":
             return [f"theory/dvc.yaml:{rest[0]}@{second}" + (f"-{rest[1]}" if rest[0] == "kernel" else "")]
         run = RunName(second, rest[0], rest[1])
@@ -169,11 +170,14 @@ class Rows:
 
 
 def command_for(targets: Sequence[str]) -> str:
-    """One command that makes these stages again: by name, all seeds of a run, or many runs by their architecture."""
+    """One command that makes these stages again: by name, all seeds of a run, or many runs by their architecture.
+
+    Empty where there are none.
+    """
     targets = list(dict.fromkeys(targets))
     runs = dict.fromkeys(re.sub(r"-\d+$", "", target) for target in targets)
     if not targets:
-        return f"dvc repro {WHOLE_GRID}"
+        return ""
     if len(runs) > MOST_RUNS:
         return "dvc repro --glob " + " ".join(
             f"'{arch}-*'" for arch in dict.fromkeys(run.split("-")[0] for run in runs)
