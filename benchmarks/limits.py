@@ -46,13 +46,14 @@ def copy_rate(device: torch.device) -> float:
     return 2 * 4 * count / seconds(lambda: target.copy_(source), device, 1.0)
 
 
-def flops_per_image(model: nn.Module, size: int) -> tuple[float, float]:
-    """Floating-point operations per image of a forward pass, and of one with its backward pass."""
-    images = torch.randn(8, 3, size, size)
+def flops_per_image(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, float]:
+    """Floating-point operations (two for a multiply-add) of a forward pass over an image of shape (C, H, W), and of one
+    with its backward pass; the model is on the CPU."""
+    images = torch.randn(8, *shape)
     with FlopCounterMode(display=False) as counter:
         loss = functional.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64))
         forward = counter.get_total_flops()
-        loss.backward()
+        torch.autograd.grad(loss, list(model.parameters()))
     return forward / len(images), counter.get_total_flops() / len(images)
 
 

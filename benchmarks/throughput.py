@@ -110,7 +110,7 @@ def measure(arch: str, device: torch.device, precisions: list[str], duration: fl
     speeds = measure_in_turns(contenders, duration, rounds)
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     best = max(precisions, key=lambda precision: medians[precision])
-    forward, flops = limits.flops_per_image(loops.build(arch, size), size)
+    forward, flops = limits.flops_per_image(loops.build(arch, size), (3, size, size))
     part = loops.resident_problem(images[: count // 5], labels[: count // 5], size, device)
     step = loops.engine_step(arch, size, part, best)
     evaluation = limits.seconds(lambda: predict_all(step.compute_model, step.problem, best), device, 1.0)

@@ -3,14 +3,13 @@
 The time is an estimate from a few training steps and one evaluation batch of each architecture, timed here and now.
 """
 
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import limits
 from rethinking.core import config
 from rethinking.core.arguments import path_parser
 from rethinking.core.config import Parameters
@@ -28,7 +27,8 @@ from rethinking.training.problem import Problem
 from rethinking.training.recipe import recipe_of
 from rethinking.training.step import TrainingStep
 
-TIMED_STEPS = 3
+TIMED_BATCHES = 4  # in the evaluation
+SECONDS = 1.0  # of each measurement
 
 
 def main() -> None:
@@ -95,29 +95,20 @@ def cost(parameters: Parameters, arch: str, runs: list[RunName], device: torch.d
     train_images = parameters.dataset.train_size or whole.train_size
     test_images = parameters.dataset.test_size or whole.test_size
     shape = (whole.channels, size, size)
-    model = channels_last(seeded(load("models", arch, "arch").build, shape, whole.classes, 0.0, 0)).to(device)
+    model = channels_last(seeded(load("models", arch, "arch").build, shape, whole.classes, 0.0, 0))
+    forward, both = limits.flops_per_image(model, shape)
     recipe = recipe_of(parameters, arch)
-    images = recipe.batch_size * (TIMED_STEPS + 1)
+    images = recipe.batch_size * TIMED_BATCHES
     problem = random_problem(images, whole.channels, size, device, recipe.precision)
+    step = TrainingStep(model.to(device).train(), problem, recipe)
 
-    forward = operations_per_image(model, problem, train=False)
-    both = operations_per_image(model, problem, train=True)
-    step = TrainingStep(model.train(), problem, recipe)
-    step.begin_epoch(1)
-    step.run(0)
-    synchronise(device)
-    started = time.perf_counter()
-    for _ in range(TIMED_STEPS):
+    def train() -> None:
+        step.begin_epoch(1)
         step.run(0)
-    synchronise(device)
-    rate = TIMED_STEPS * recipe.batch_size / (time.perf_counter() - started)
+
+    rate = recipe.batch_size / limits.seconds(train, device, SECONDS)
     evaluate = partial(predict, step.compute_model, problem.train_inputs, problem.train_labels, recipe.precision)
-    evaluate()  # the first on a GPU chooses kernels
-    synchronise(device)
-    started = time.perf_counter()
-    evaluate()
-    synchronise(device)
-    evaluation_rate = images / (time.perf_counter() - started)
+    evaluation_rate = images / limits.seconds(evaluate, device, SECONDS)
 
     recipes = [recipe_of(parameters.of_run(run), arch) for run in runs]
     trained = train_images * sum(each.epochs for each in recipes)
@@ -133,22 +124,6 @@ def random_problem(images: int, channels: int, size: int, device: torch.device, 
     inputs = network_inputs(pixels, size, device, precision)
     labels = torch.randint(0, 10, (images,), device=device)
     return Problem(inputs, labels, labels, inputs, labels)
-
-
-def operations_per_image(model: torch.nn.Module, problem: Problem, train: bool) -> float:
-    """Floating-point operations (two for a multiply-add) for one image, of the forward pass or with the backward."""
-    images = problem.train_inputs[:2].permute(0, 3, 1, 2).float()
-    with FlopCounterMode(display=False) as counter:
-        logits = model(images)
-        if train:
-            torch.autograd.grad(logits.sum(), list(model.parameters()))
-    return counter.get_total_flops() / len(images)
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for what the device still has to do."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

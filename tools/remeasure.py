@@ -1,6 +1,7 @@
 """Measure every run of the paper's grid that is here again, from its weights: they must give what the run recorded.
 
-The headline and the demo do so in their stage `evaluate`; the grid's `collect` takes the runs' own numbers.
+The headline and the demo do so in their stage `evaluate`; the grid's `collect` takes the runs' own numbers, of the runs
+that are measured here.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from rethinking.core.arrays import open_dataset
 from rethinking.core.errors import run_stage
 from rethinking.paper.names import PAPER_GRIDS
 from rethinking.training.device import select_device
+from stages import collect
 from stages.evaluate import measure
 
 
@@ -21,9 +23,10 @@ def main() -> None:
     for grid in PAPER_GRIDS:
         parameters = config.load(Path("params.yaml"), Path("paper/params.yaml"), Path(f"paper/{grid}.yaml"))
         device = select_device(parameters.train.device, parameters.train.deterministic)
+        sets = collect.read_sets(parameters, Path("data/corrupted", grid))
         for run in parameters.planned_runs():
             folder = Path("runs", grid, run.text)
-            if folder.exists():
+            if folder.exists() and collect.measured(parameters, run, folder, sets):
                 data = open_dataset(Path("data/corrupted", grid, run.corruption or ""), Path("data", grid))
                 measure(parameters.of_run(run), run, folder, data, device)
                 count += 1

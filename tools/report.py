@@ -37,8 +37,9 @@ def main() -> None:
         collect(small)
     print(run_module("stages.claims", "--metrics", metrics, "--out", metrics), end="")
     run_module("stages.plot_paper", "--metrics", metrics, "--out", plots / "paper")
-    for theory in sorted((metrics / "theory").glob("*")):
-        run_module("stages.plot_theory", "--metrics", theory, "--out", plots / "theory" / theory.name)
+    for summary in sorted((metrics / "theory").glob("*/summary.json")):
+        folder = summary.parent
+        run_module("stages.plot_theory", "--metrics", folder, "--out", plots / "theory" / folder.name)
     pictures = ("--plots", plots, "--out", out, *(["--small"] if small else []))
     print(run_module("stages.report", "--metrics", metrics, *pictures), end="")
     if arguments.results:

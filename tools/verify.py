@@ -31,6 +31,7 @@ def verify(cache: Path) -> None:
     folders = sorted(path.parent for path in metas if ".partial" not in path.parent.suffix)
     damaged = [path for path in objects if not is_whole(path)]
     damaged += [path for list_of_files in damaged if (path := adopted(cache, list_of_files)) in objects]
+    damaged = list(dict.fromkeys(damaged))
     for path in damaged:
         path.unlink()
     for folder in folders:

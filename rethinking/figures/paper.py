@@ -137,8 +137,3 @@ def draw_all(grids: Grids, out: Path) -> None:
     for name, figure in FIGURES.items():
         if grids.keys() >= set(figure.grids):
             save(figure.draw(*(grids[grid] for grid in figure.grids)), out / name)
-
-
-def draw_imagenet(runs: list[Run], out: Path) -> None:
-    """Draw figure 2a and table 2 of runs on ImageNet, or in small, as `<out>/<name>.png` and `.svg`."""
-    draw_all({"imagenet": runs}, out)

@@ -55,8 +55,11 @@ def tolerances(runs: pd.DataFrame, known: int = 1) -> dict[str, float]:
 
 
 def _scaled(runs: pd.DataFrame) -> pd.DataFrame:
-    """The trained metrics of a table of runs on the scales on which they are compared."""
+    """The trained metrics of a table of runs on the scales on which they are compared, the end of a run for what it
+    never reached."""
     metrics = runs.reindex(columns=[*ACCURACIES, *RATIOS]).astype(float)
+    for name, end in ENDS.items():
+        metrics[name] = metrics[name].fillna(runs[end].astype(float))
     metrics[RATIOS] = np.log(metrics[RATIOS].clip(lower=1e-12))
     return metrics
 
@@ -84,8 +87,7 @@ def _differences_of_run(
     for key in EXACT:
         if _differs(key, run, expected):
             yield f"{label}: {key} is {run.get(key)}, expected {expected[key]}"
-    ours = _scaled(pd.DataFrame([_at_last(run)])).iloc[0]
-    means = _scaled(pd.DataFrame([_at_last(each) for each in records(same)])).mean()
+    ours, means = _scaled(pd.DataFrame([run])).iloc[0], _scaled(same).mean()
     for name, tolerance in allowed.items():
         if np.isnan(ours[name]) and np.isnan(means[name]) or abs(ours[name] - means[name]) <= tolerance:
             continue
@@ -118,11 +120,6 @@ def _labels(runs: pd.DataFrame) -> pd.Series:
 def runs_in_common(fresh: pd.DataFrame, reference: pd.DataFrame) -> int:
     """How many runs, by name and seed, stand in both tables."""
     return len(_by_label(fresh).keys() & _by_label(reference).keys())
-
-
-def _at_last(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The run with the end of it for what was never reached."""
-    return {**run, **{name: run.get(end) for name, end in ENDS.items() if run.get(name) is None}}
 
 
 def _differs(key: str, run: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:

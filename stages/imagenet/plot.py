@@ -2,14 +2,14 @@
 
 from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
-from rethinking.figures.paper import draw_imagenet
+from rethinking.figures.paper import draw_all
 from rethinking.results.runs import load_runs
 
 
 def main() -> None:
     """Draw from runs.csv, curves.csv and steps.csv of one set."""
     arguments = path_parser(__doc__, "metrics", "out").parse_args()
-    draw_imagenet(load_runs(arguments.metrics), arguments.out)
+    draw_all({"imagenet": load_runs(arguments.metrics)}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from rethinking.core.errors import DataError
 from rethinking.figures.curves import figure_1a, figure_1a_architectures, figure_2a, memorisation
 from rethinking.figures.levels import figure_1b, figure_1c, time_to_fit
 from rethinking.figures.marks import ALL_IMAGES
-from rethinking.figures.paper import FIGURES, draw_imagenet, load_grids
+from rethinking.figures.paper import FIGURES, draw_all, load_grids
 from rethinking.figures.style import ARCHS, save, style
 from rethinking.paper.claims import load_claims
 from rethinking.paper.published import TABLE_1, TABLE_2
@@ -158,7 +158,7 @@ def test_every_row_of_table_2_has_its_four_values_and_says_when_it_has_not_run(d
 def test_runs_on_imagenet_in_small_are_drawn_alone_and_told_from_the_papers(tmp_path):
     small = {"dataset": "imagefolder", "train_size": 20_000, "batch_size": 64}
     write_grid(tmp_path / "small", [make_imagenet_run(*run[1:], **small) for run in IMAGENET_RUNS])
-    draw_imagenet(load_runs(tmp_path / "small"), tmp_path / "plots")
+    draw_all({"imagenet": load_runs(tmp_path / "small")}, tmp_path / "plots")
     files = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert files == ["figure_2a.png", "figure_2a.svg", "table_2.png", "table_2.svg"]
     figure = figure_2a(load_runs(tmp_path / "small"))

@@ -100,6 +100,12 @@ def test_a_threshold_passed_at_the_end_of_a_run_is_not_told_from_one_never_passe
     assert differences(fresh(steps_to_loss_0_01=39), reference()) == []  # of 40 steps
 
 
+def test_a_threshold_that_some_seeds_never_pass_is_one_of_a_wide_spread():
+    mixed = table(*(run(seed, 0.9, steps_to_loss_0_01=steps) for seed, steps in enumerate((10, 10, None))))
+    assert differences(fresh(steps_to_loss_0_01=25), mixed) == []
+    assert differences(fresh(steps_to_loss_0_01=25), mixed.assign(steps_to_loss_0_01=10)) != []
+
+
 def test_what_the_reference_cannot_judge_is_said_and_the_rest_compared():
     other = table(run(0, 0.9), name="wrn_28_1-none")
     both = pd.concat([fresh(), other])

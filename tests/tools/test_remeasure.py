@@ -15,7 +15,7 @@ archs: {mlp_1x512: {lr: 0.01}}
 GRID = """
 paper:
   seeds: [0]
-  corruptions: {cifar10: [none], digits: [labels-0.5]}
+  corruptions: {digits: [labels-0.5], cifar100: [none], mnist: [none]}
   runs: {main: {dataset: digits, archs: [mlp_1x512], corruptions: [labels-0.5], variants: [plain]}}
 """
 RUN = "runs/cifar10/mlp_1x512-labels-0.5-plain-0"
@@ -42,8 +42,16 @@ def project(tmp_path, run_stage):
     return tmp_path
 
 
-def test_the_weights_give_what_the_run_recorded_and_a_tampered_accuracy_is_named(project, run_stage, failure):
+def test_the_weights_give_what_a_run_of_this_recipe_recorded_and_a_tampered_accuracy_is_named(
+    project, run_stage, failure
+):
     assert run_stage("tools.remeasure").stdout == "1 runs measured again from their weights\n"
+    parameters = project / "params.yaml"
+    parameters.write_text(PARAMETERS.replace("lr: 0.01", "lr: 0.02"))
+    said = run_stage("tools.remeasure").stdout
+    assert f"{RUN} was made from other parameters or data, so it is left out" in said
+    assert "0 runs measured again" in said
+    parameters.write_text(PARAMETERS)
     path = project / RUN / "metrics.json"
     metrics, meta = read_json(path), read_sealed(path.parent)
     path.write_text(json.dumps(metrics | {"test_accuracy": 1 - metrics["test_accuracy"]}))
