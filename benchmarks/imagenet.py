@@ -64,7 +64,7 @@ def main() -> None:
 def waiting_share(parameters: Parameters, index: Index, group: int, workers: int) -> float:
     """The share of an epoch's time, its first step left out, in which the training waits for its next batch."""
     recipe = parameters.train.model_copy(update={"batch_size": group, "group_size": group, "epochs": 1})
-    place, row = processes.join(recipe), parameters.row("true_plain")
+    place, row = processes.join(parameters.execution), parameters.row("true_plain")
     model = network(parameters, "true_plain", 1000).to(place.device)
     step = GroupStep(model, recipe, row, torch.tensor(index.train.labels, device=place.device), place)
     order = TrainingOrder(len(index.train), group, 0, 1, (1, 0), step.share)

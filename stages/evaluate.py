@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_model
 
 from rethinking.core import config
 from rethinking.core.arguments import path_parser
@@ -15,13 +13,15 @@ from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
-from rethinking.core.workspace import forget_checkpoints
+from rethinking.core.workspace import checkpoint_file
+from rethinking.models.parts.network import load_weights
 from rethinking.results.runs import gather, nested
 from rethinking.results.table import table
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import per_class_accuracy, predict_all, scores
 from rethinking.training.problem import network, problem_of
 from rethinking.training.recipe import description
+from rethinking.training.run_key import run_key
 
 # Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
 ACCURACY_TOLERANCE = 0.002
@@ -38,17 +38,19 @@ def main() -> None:
 
     collected: dict[RunName, dict[str, Any]] = {}
     per_class: list[dict[str, Any]] = []
+    states: list[Path] = []  # a forced re-run is to train again; those of other parameters may still be continued
     folders = {run: arguments.runs / run.text for run in parameters.planned_runs()}
     for run, folder in folders.items():
         data = open_dataset(arguments.data / (run.corruption or ""), arguments.raw)
         collected[run], classes = measure(parameters, run, folder, data, device)
         per_class += [{"run": run.text, **row} for row in classes]
+        states.append(checkpoint_file(folder, run_key(parameters, run.arch, data.fingerprint, device)))
     write_json(arguments.out / "summary.json", nested(collected))
     for name in ("curves", "steps"):
         write_table(arguments.out / f"{name}.csv", gather(folders, name))
     write_table(arguments.out / "per_class.csv", per_class)
-    for folder in folders.values():
-        forget_checkpoints(folder)
+    for state in states:
+        state.unlink(missing_ok=True)
     text = table([*folders], collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
@@ -63,11 +65,7 @@ def measure(
     """
     require_made_from(read_sealed(folder), parameters, run, data, folder)
     metrics = read_json(folder / "metrics.json")
-    model = network(parameters, run.arch, data).to(device)
-    try:
-        load_model(model, folder / "model.safetensors", device=str(device))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"{folder}/model.safetensors does not fit {run.arch} ({error}); run `dvc repro`") from None
+    model = load_weights(network(parameters, run.arch, data), folder / "model.safetensors", device)
     problem = problem_of(parameters, run.arch, data, device)
     predictions = predict_all(model, problem, parameters.train.precision)
     found = scores(problem, predictions)

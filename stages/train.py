@@ -1,8 +1,6 @@
 """Stage train: one architecture on one data set by the paper's recipe (section 3), resumable, repeatable to the bit."""
 
-import signal
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save
 from torch import nn
@@ -11,16 +9,16 @@ from rethinking.core import config
 from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import open_dataset
 from rethinking.core.config import Parameters
-from rethinking.core.errors import DataError, Interrupted, run_stage
+from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import new_folder, seal, write_json
-from rethinking.core.interrupts import StopFlag
+from rethinking.core.interrupts import StopFlag, Stopped
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
-from rethinking.core.workspace import checkpoint_file, main_copy
+from rethinking.core.workspace import checkpoint_file
 from rethinking.models.parts.network import parameter_count
 from rethinking.training.device import select_device
-from rethinking.training.live import ProgressBar, followers
-from rethinking.training.loop import Outcome, Stopped, summarise, train
+from rethinking.training.live import ProgressBar, followed
+from rethinking.training.loop import Outcome, summarise, train
 from rethinking.training.problem import Problem, network, problem_of
 from rethinking.training.recipe import description, recipe_of
 from rethinking.training.run_key import run_key
@@ -78,31 +76,22 @@ def followed_training(
     recipe = recipe_of(parameters, arch)
     checkpoint = checkpoint_file(out, key)
     bar = ProgressBar(out.as_posix(), recipe.epochs * -(-len(problem.train_labels) // recipe.batch_size))
-    settings, live = parameters.train, main_copy() / "live" / out
-    watching = [bar, *followers(settings.live, settings.mirror, out.as_posix(), live, description(parameters, arch))]
-
-    def on_epoch(row: dict[str, Any]) -> None:
-        for follower in watching:
-            follower.log(row)
-
-    try:
-        return train(
-            model,
-            problem,
-            recipe,
-            checkpoint,
-            settings.checkpoint_every,
-            stop_requested=stop,
-            on_step=bar.step,
-            on_epoch=on_epoch,
-            cuda_graph=settings.cuda_graph == "auto",
-        )
-    except Stopped:
-        message = f"{out} was stopped after its state was saved; run the same command again to continue it"
-        raise Interrupted(message, stop.signal_number or signal.SIGINT) from None
-    finally:
-        for follower in watching:
-            follower.close()
+    settings = parameters.train
+    with followed(bar, settings.live, settings.mirror, out, description(parameters, arch)) as on_epoch:
+        try:
+            return train(
+                model,
+                problem,
+                recipe,
+                checkpoint,
+                settings.checkpoint_every,
+                stop_requested=stop,
+                on_step=bar.step,
+                on_epoch=on_epoch,
+                cuda_graph=settings.cuda_graph == "auto",
+            )
+        except Stopped:
+            raise stop.interruption(out) from None
 
 
 if __name__ == "__main__":

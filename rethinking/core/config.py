@@ -7,7 +7,7 @@ one, a later file's keys replacing an earlier one's: paper/params.yaml adds the 
 import itertools
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -38,7 +38,6 @@ OVERLAID = (
     *("paper", "resources", "train.epochs", "train.scaled_epochs", "train.evaluate_every", "train.live"),
     *("dataset.name", "dataset.source", "dataset.train_size", "dataset.test_size", "dataset.seed"),
 )
-OVERLAID_NAMES = ", ".join(OVERLAID)
 
 # Of the data sets whose images are known before they are fetched: training images, pixels a side and channels.
 OFFICIAL = {
@@ -325,12 +324,7 @@ class TheoryParameters(Parameters):
 
 def load(*paths: Path) -> Parameters:
     """Read and validate parameter files as one. Raises UsageError, one sentence for the first wrong key."""
-    document: dict[str, Any] = {}
-    for path in paths:
-        over = _read(path)
-        if path != paths[0]:
-            _require_tracked(path, over, paths[0])
-        document = _overlaid(document, over)
+    document = overlaid(*paths, allowed=OVERLAID)
     kind = TheoryParameters if "theory" in document else Parameters
     try:
         parameters = kind.model_validate(document)
@@ -340,11 +334,18 @@ def load(*paths: Path) -> Parameters:
     return parameters
 
 
-def overlaid(*paths: Path) -> dict[str, Any]:
-    """The sections of parameter files as one document, a later file's keys over an earlier one's. Raises UsageError."""
+def overlaid(*paths: Path, allowed: Sequence[str] | None = None) -> dict[str, Any]:
+    """The sections of parameter files as one document, a later file's keys over an earlier one's.
+
+    Raises UsageError where a file after the first has other sections or keys than those allowed, which no stage is told
+    to read there: DVC would take every run for up to date.
+    """
     document: dict[str, Any] = {}
     for path in paths:
-        document = _overlaid(document, _read(path))
+        over = _read(path)
+        if path != paths[0] and allowed is not None:
+            _require_tracked(path, over, paths[0], allowed)
+        document = _overlaid(document, over)
     return document
 
 
@@ -375,16 +376,12 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _require_tracked(path: Path, document: Mapping[str, Any], first: Path) -> None:
-    """Raise UsageError where a file that adds to the first sets what no stage is told to read there.
-
-    DVC would take every run for up to date.
-    """
+def _require_tracked(path: Path, document: Mapping[str, Any], first: Path, allowed: Sequence[str]) -> None:
     for section, values in document.items():
         keys = [f"{section}.{name}" for name in values] if isinstance(values, Mapping) else [section]
         for key in keys:
-            if section not in OVERLAID and key not in OVERLAID:
-                raise UsageError(f"{key}: found in {path}; set it in {first}, as {path} may hold {OVERLAID_NAMES}")
+            if section not in allowed and key not in allowed:
+                raise UsageError(f"{key}: found in {path}; set it in {first}, as {path} may hold {', '.join(allowed)}")
 
 
 def _overlaid(base: Any, over: Any) -> Any:

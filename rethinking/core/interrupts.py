@@ -1,10 +1,15 @@
 """A flag for Ctrl-C, SIGTERM and the end of DVC, which a long run reads between steps to save its state."""
 
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from rethinking.core.errors import abandoned
+from rethinking.core.errors import Interrupted, abandoned
+
+
+class Stopped(Exception):
+    """A run was stopped on request, after its state was saved."""
 
 
 class StopFlag:
@@ -27,6 +32,11 @@ class StopFlag:
 
     def __call__(self) -> bool:
         return self.signal_number is not None or abandoned()
+
+    def interruption(self, out: Path) -> Interrupted:
+        """What a stage that was stopped ends with: how to go on with its run."""
+        message = f"{out} was stopped after its state was saved; run the same command again to continue it"
+        return Interrupted(message, self.signal_number or signal.SIGINT)
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number

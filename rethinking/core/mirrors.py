@@ -5,7 +5,7 @@ import importlib
 from rethinking.core.errors import UsageError
 
 
-def require_mirror(mirror: str) -> None:
+def require_mirror(mirror: str, key: str = "train.mirror") -> None:
     """Raise UsageError where the mirror's package is absent, or W&B is to be reached and nobody is logged in."""
     if mirror == "none":
         return
@@ -13,7 +13,7 @@ def require_mirror(mirror: str) -> None:
         package = importlib.import_module(mirror)
     except ImportError:
         raise UsageError(
-            f"train.mirror: '{mirror}' is not installed; run `pip install -r requirements-{mirror}.txt` or set none"
+            f"{key}: '{mirror}' is not installed; run `pip install -r requirements-{mirror}.txt` or set none"
         ) from None
     if mirror != "wandb" or package.setup().settings.mode not in ("online", "shared"):
         return
@@ -23,6 +23,6 @@ def require_mirror(mirror: str) -> None:
         problem = str(error)
     if problem:
         raise UsageError(
-            f"train.mirror: nobody is logged in to wandb ({problem}); run `wandb login`, set the variable "
+            f"{key}: nobody is logged in to wandb ({problem}); run `wandb login`, set the variable "
             "WANDB_MODE=offline, or set none"
         )

@@ -30,9 +30,12 @@ def _is_no_entry(part: str) -> bool:
 
 def require(package: str, name: str, key: str) -> None:
     """Raise UsageError, in the name of the parameter `key`, where the package has no entry `name`."""
-    if "." in Path(name).name.strip("."):
-        file = f"rethinking/{package}/{name.replace('.', '_')}.py"
-        raise UsageError(f"{key}: found '{name}', but a dot ends a name for Python and for DVC; call its file {file}")
+    if set(".-") & set(Path(name).name.strip(".")):
+        file = f"rethinking/{package}/{name.replace('.', '_').replace('-', '_')}.py"
+        raise UsageError(
+            f"{key}: found '{name}', but a dot ends a name for Python and DVC, and a dash in the name of a "
+            f"run; call its file {file}"
+        )
     known, file = names(package), f"rethinking/{package}/{name}.py"
     if name in known:
         return

@@ -52,7 +52,7 @@ def checkpoint_file(run: Path, key: str) -> Path:
 
 
 def forget_checkpoints(run: Path) -> None:
-    """Delete the training states of a run that DVC has stored, so that a forced re-run trains again."""
+    """Delete all training states of a run, whose name says what it is, so that a forced re-run trains again."""
     for path in (main_copy() / "checkpoints").glob(f"{glob.escape(_name(run))}@*.safetensors"):
         path.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rethinking.core.config import Coefficient, Count, Rate, Resources, Section, Seed, Share, error_sentence, overlaid
 from rethinking.core.errors import UsageError
@@ -14,6 +14,8 @@ REGULARIZERS = ("augmentation", "dropout", "weight_decay")
 # The batch of the numbers that the TensorFlow package gives: its rate and its decays are per so many images.
 PACKAGE_BATCH = 32
 KINDS = ("none", "labels")
+# What the file of a data set may hold: what imagenet/dvc.yaml declares for it.
+OVERLAID = ("dataset", "train", "execution", "resources")
 
 Decay = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -38,7 +40,7 @@ class Corrupt(Section):
 
 
 class Train(Section):
-    """What all rows share."""
+    """What all rows share, and what comes out of them depends on."""
 
     width: Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)] = 1.0
     seed: Seed = 0
@@ -58,16 +60,10 @@ class Train(Section):
     average_decay: Decay
     statistics_decay: Decay
     precision: Literal["float32", "bf16"] = "float32"
-    device: Literal["auto", "cuda", "cpu"] = "auto"
     deterministic: bool = True
     evaluate_every: Count = 1
     evaluated_images: Count
     evaluation_batch: Count
-    processes: Count | None = None
-    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
-    checkpoint_every: Count
-    live: bool = True
-    mirror: Literal["none", "wandb", "tensorboard"] = "none"
 
     @model_validator(mode="after")
     def _whole_groups(self) -> "Train":
@@ -83,20 +79,37 @@ class Train(Section):
         return self.batch_size // self.group_size
 
 
+class Execution(Section):
+    """How a row is trained, on which nothing that comes out of it depends, the last bits of another device apart."""
+
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    processes: Count | None = None
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
+    checkpoint_every: Count = 500
+    live: bool = True
+    mirror: Literal["none", "wandb", "tensorboard"] = "none"
+
+
+def _known_corruption(name: str) -> str:
+    kind, level = kind_and_level(name)
+    if kind not in KINDS or (kind == "labels") != (0 < level <= 1):
+        raise ValueError(
+            "allowed: none, or labels-0.5 with any level above 0 and up to 1 (ImageNet's pixels stay as they are)"
+        )
+    return name
+
+
+Corruption = Annotated[str, AfterValidator(_known_corruption)]
+
+
 class Row(Section):
     """A row of table 2."""
 
-    corruption: str
+    corruption: Corruption
     variant: str
 
     @model_validator(mode="after")
     def _known(self) -> "Row":
-        kind, level = kind_and_level(self.corruption)
-        if kind not in KINDS or (kind == "labels") != (0 < level <= 1):
-            raise ValueError(
-                f"corruption is '{self.corruption}'; allowed: none, or labels-0.5 with any level above 0 and up to 1 "
-                "(ImageNet's pixels stay as they are)"
-            )
         unknown = [part for part in self.variant.split("+") if part not in REGULARIZERS]
         if unknown and self.variant != "plain":
             raise ValueError(f"variant is '{self.variant}'; allowed: plain, or joined by + {', '.join(REGULARIZERS)}")
@@ -112,7 +125,9 @@ class Parameters(Section):
 
     dataset: Dataset
     corrupt: Corrupt = Corrupt()
+    corruptions: Annotated[list[Corruption], Field(min_length=1)] = ["none", "labels-1.0"]
     train: Train
+    execution: Execution = Execution()
     rows: Annotated[dict[str, Row], Field(min_length=1)]
     resources: dict[str, Resources] = {}
 
@@ -129,13 +144,19 @@ class Parameters(Section):
 
     def recipe(self, name: str) -> dict[str, Any]:
         """Everything in the parameters that determines a row's result, as JSON-serialisable values."""
-        free = {"processes", "workers", "checkpoint_every", "live", "mirror", "device"}
-        return {"row": self.row(name).model_dump(), **self.train.model_dump(exclude=free)}
+        return {"row": self.row(name).model_dump(), **self.train.model_dump()}
 
 
 def load(*paths: Path) -> Parameters:
     """Read and validate parameter files, a later one over an earlier one. Raises UsageError, one sentence."""
     try:
-        return Parameters.model_validate(overlaid(*paths))
+        parameters = Parameters.model_validate(overlaid(*paths, allowed=OVERLAID))
     except ValidationError as error:
         raise UsageError(f"{error_sentence(error)} ({' with '.join(map(str, paths))})") from None
+    runs: dict[RunName, str] = {}
+    for name, row in parameters.rows.items():
+        if row.corruption not in parameters.corruptions:
+            raise UsageError(f"rows.{name}.corruption: found '{row.corruption}'; add it to corruptions too")
+        if (same := runs.setdefault(parameters.run(name), name)) != name:
+            raise UsageError(f"rows.{name}: has the corruption and the variant of rows.{same}; delete one of them")
+    return parameters

@@ -16,7 +16,7 @@ FORWARD_SHARE = 1 / 3  # of a training step's arithmetic
 
 def training_rate(parameters: Parameters, classes: int, steps: int = 3) -> float:
     """Images a second of so many steps of one group of noise, after a first one that is not counted."""
-    place = processes.join(parameters.train)
+    place = processes.join(parameters.execution)
     size = parameters.train.group_size if place.device.type == "cuda" else IMAGES_ON_A_CPU
     recipe = parameters.train.model_copy(update={"batch_size": size, "group_size": size})
     model = network(parameters, "true_plain", classes).to(place.device)

@@ -13,8 +13,8 @@ from torch.nn import functional
 from rethinking.imagenet.index import Split
 from rethinking.imagenet.loader import Images, Item, batches
 from rethinking.imagenet.processes import Processes
-from rethinking.imagenet.step import autocast
 from rethinking.imagenet.transforms import network_input
+from rethinking.models.parts.network import autocast
 
 TOP = 5
 

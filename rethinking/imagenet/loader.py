@@ -85,7 +85,7 @@ def batches(images: Images, items: Any, workers: int) -> Iterator[Batch]:
         collate_fn=_collate,
         prefetch_factor=BATCHES_AHEAD if workers else None,
         pin_memory=torch.cuda.is_available(),
-        # Forked workers share the index. Elsewhere they read it from its file again.
+        # Forked workers share the index; elsewhere each gets a copy.
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
     )
     # Ctrl-C and SIGTERM reach every process of a group. Workers keep them blocked: the training saves, then ends them.
@@ -113,7 +113,7 @@ def reading() -> Iterator[None]:
         if not any(sign in reason for sign in LOST_WORKER):
             raise
         raise DataError(
-            f"train.workers: a process that reads images failed ({reason}); where memory or /dev/shm is full, "
+            f"execution.workers: a process that reads images failed ({reason}); where memory or /dev/shm is full, "
             "set fewer, or 0"
         ) from None
     finally:

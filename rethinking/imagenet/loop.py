@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rethinking.core.curves import FITTED_ACCURACY, WINDOW_STEPS, first_fit, first_step_below
 from rethinking.core.errors import UsageError
+from rethinking.core.interrupts import Stopped
 from rethinking.core.state import load_state, save_state
 from rethinking.core.streams import Stream, generator
 from rethinking.imagenet.config import Row, Train
@@ -20,10 +21,6 @@ from rethinking.imagenet.index import Index
 from rethinking.imagenet.loader import Images, TrainingOrder, batches
 from rethinking.imagenet.processes import Processes
 from rethinking.imagenet.step import GroupStep
-
-
-class Stopped(Exception):
-    """The training was stopped on request, after its state was saved."""
 
 
 @dataclass
@@ -37,9 +34,9 @@ class Progress:
 
     @property
     def diverged(self) -> bool:
-        losses = [self.windows[-1]["loss"]] if self.windows else []
-        losses += [self.rows[-1][name] for name in ("train_loss", "test_loss") if self.rows]
-        return not all(math.isfinite(loss) for loss in losses)
+        """Whether a loss of the last epoch that was evaluated, as every one that diverges is, is not finite."""
+        last = self.rows[-1] if self.rows else {}
+        return not all(math.isfinite(last.get(name, 0.0)) for name in ("minibatch_loss", "train_loss", "test_loss"))
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,11 @@ class Training:
         self.evaluated = np.sort(chosen)
         self.watch = Watch()
 
-    def run(self, checkpoint: Path, watch: Watch) -> Progress:
-        """Train from the checkpoint, if there is one, to the end. Raises Stopped, after saving."""
+    def run(self, checkpoint: Path, checkpoint_every: int, watch: Watch) -> Progress:
+        """Train from the checkpoint, if there is one, to the end; write it every so many steps.
+
+        Raises Stopped, after saving.
+        """
         progress, self.watch = self.load(checkpoint), watch
         for row in progress.rows:
             watch.on_row(row)
@@ -84,7 +84,7 @@ class Training:
                 epoch_ends = progress.step == self.step.steps_per_epoch
                 if epoch_ends:
                     self.end_epoch(progress)
-                if epoch_ends or progress.step % self.recipe.checkpoint_every == 0:
+                if epoch_ends or progress.step % checkpoint_every == 0:
                     self.save(checkpoint, progress)
                 if epoch_ends and progress.diverged:
                     break

@@ -49,12 +49,13 @@ def run_fingerprint(index: Index, labels: np.ndarray) -> str:
     return sha256_of([index.fingerprint, labels.tolist()])
 
 
-def run_key(parameters: Parameters, row: str, fingerprint: str) -> str:
+def run_key(parameters: Parameters, row: str, fingerprint: str, device: torch.device) -> str:
     """A hash of all that determines the run but the number of processes, any of which may go on with it."""
     return sha256_of(
         {
             "run": parameters.recipe(row),
             "data": fingerprint,
+            "device": device.type,
             "versions": [torch.__version__, version("pillow")],
             "code": hashes_of_code(ROOT, CODE),
         }

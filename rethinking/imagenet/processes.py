@@ -18,9 +18,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from rethinking.core.cores import available_cores
-from rethinking.core.errors import Interrupted, UsageError
-from rethinking.imagenet.config import Train
+from rethinking.core.errors import DataError, Interrupted, UsageError
+from rethinking.imagenet.config import Execution
 
+LOST = 69  # exit code of a process that lost another: of sysexits, a service that is not there
 TIMEOUT = timedelta(minutes=30)  # an evaluation's first batch, or a slow disk, may keep one process waiting
 
 
@@ -81,20 +82,20 @@ def is_first() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def join(train: Train) -> Processes:
+def join(execution: Execution) -> Processes:
     """Take this process's place. Raises UsageError where the device is absent."""
-    device = train.device
+    device = execution.device
     local = int(os.environ.get("LOCAL_RANK", 0))
     gpus = torch.cuda.device_count()
     if device == "cuda" and local >= gpus:
-        raise UsageError(f"train.device: found 'cuda', but this machine has {gpus} GPUs for process {local + 1}")
+        raise UsageError(f"execution.device: found 'cuda', but this machine has {gpus} GPUs for process {local + 1}")
     on_gpu = device != "cpu" and local < gpus
     place = torch.device("cuda", local) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(place)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     shared = available_cores() // here if on_gpu else 0
-    workers = shared if train.workers is None else train.workers
+    workers = shared if execution.workers is None else execution.workers
     if not is_started():
         return Processes(0, 1, place, workers)
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=TIMEOUT)
@@ -107,21 +108,27 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-def count(train: Train) -> int:
-    """How many processes to start: as many as asked for, or one for each GPU. Raises UsageError for too few GPUs."""
-    gpus = 0 if train.device == "cpu" else torch.cuda.device_count()
-    if train.processes is None:
-        return max(gpus, 1)
-    if train.device == "cuda" and train.processes > gpus:
-        raise UsageError(f"train.processes: found {train.processes}, but this machine has {gpus} GPUs; null takes all")
-    return train.processes
+def count(execution: Execution, groups: int) -> int:
+    """How many processes to start: as many as asked for, or one for each GPU as far as they can share so many groups.
+
+    Raises UsageError for fewer GPUs than processes, unless all are to train on the CPU.
+    """
+    gpus = 0 if execution.device == "cpu" else torch.cuda.device_count()
+    if execution.processes is None:
+        return max(number for number in range(1, max(gpus, 1) + 1) if groups % number == 0)
+    if execution.processes > gpus and (gpus or execution.device == "cuda"):
+        raise UsageError(
+            f"execution.processes: found {execution.processes}, but this machine has {gpus} GPUs; null takes all"
+        )
+    return execution.processes
 
 
 def start(processes: int, module: str, arguments: list[str]) -> None:
     """Run a module in so many processes of this machine, to their end.
 
     One that fails has said why; the others are then ended, and this process exits with its code. So it does after
-    SIGTERM or Ctrl-C, when all have saved and ended. Raises Interrupted where one was killed.
+    SIGTERM or Ctrl-C, when all have saved and ended. Raises Interrupted where one was killed, and DataError where they
+    only lost each other.
     """
     from torch.distributed.elastic.agent.server.api import logger
     from torch.distributed.elastic.multiprocessing import SignalException
@@ -159,4 +166,6 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
                 "run the same command again to continue it",
                 killed[0],
             ) from None
+        if set(codes) <= {LOST, -signal.SIGTERM}:
+            raise DataError("the processes that train together lost each other, as they say above") from None
         sys.exit(max(*codes, 1))

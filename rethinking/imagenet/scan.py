@@ -18,7 +18,14 @@ from rethinking.core.arrays import save_arrays
 from rethinking.core.errors import DataError
 from rethinking.imagenet.config import Dataset
 from rethinking.imagenet.index import RECORD
-from rethinking.sources.common.archives import DAMAGE, MAX_FILE_BYTES, Member, check_end, files_below
+from rethinking.sources.common.archives import (
+    DAMAGE,
+    MAX_FILE_BYTES,
+    Member,
+    check_end,
+    files_below,
+    require_not_left_out,
+)
 from rethinking.sources.common.images import SPLITS, Places, clutter_in, opened
 from rethinking.sources.common.raw import balanced_subsets
 
@@ -49,6 +56,7 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
     Raises DataError for what is missing, damaged, undecodable or of no known form.
     """
     source = dataset.path
+    require_not_left_out(source)
     if not source.exists():
         raise DataError(
             f"dataset.source: no such file or folder '{source}'; expected a folder of ImageNet's official archives, or "
@@ -210,15 +218,16 @@ def official_images(folder: Path) -> Iterator[Found]:
     """Every image of the official archives of ILSVRC 2012, whose bytes must have the published MD5."""
     from torchvision.datasets.imagenet import ARCHIVE_META
 
-    yield from _official(folder, "train", ARCHIVE_META["train"][1], lambda name: PurePosixPath(name).parent.name)
+    for name in OFFICIAL.values():
+        if not (folder / name).exists():
+            raise DataError(f"dataset.source: '{folder}' lacks {name}; download it from image-net.org")
     classes = validation_classes(folder, *ARCHIVE_META["devkit"])
+    yield from _official(folder, "train", ARCHIVE_META["train"][1], lambda name: PurePosixPath(name).parent.name)
     yield from _official(folder, "test", ARCHIVE_META["val"][1], lambda name: classes[_number(name)])
 
 
 def _official(folder: Path, split: str, md5: str, class_of: Callable[[str], str]) -> Iterator[Found]:
     path = folder / OFFICIAL[split]
-    if not path.exists():
-        raise DataError(f"dataset.source: '{folder}' lacks {path.name}; download it from image-net.org")
     with Hashed(path) as file:
         for name, offset, content in tar_members(path, file):
             yield Found(split, class_of(name), PurePosixPath(name).name, path.name, offset, content)

@@ -19,6 +19,7 @@ from rethinking.core.streams import Stream, stream_seed
 from rethinking.imagenet.config import PACKAGE_BATCH, Row, Train
 from rethinking.imagenet.processes import Processes
 from rethinking.imagenet.transforms import network_input
+from rethinking.models.parts.network import autocast
 
 AVERAGE_WARM_UP = 10  # steps over which the averaged weights begin as a plain mean, as TensorFlow's do
 
@@ -165,8 +166,3 @@ class GroupStep:
         warm_up = min(1.0, (step + 1) / max(recipe.warm_up_epochs * self.steps_per_epoch, 1))
         drops = int(epochs) // recipe.lr_decay_epochs
         return recipe.lr * recipe.batch_size / PACKAGE_BATCH * warm_up * recipe.lr_decay**drops
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Autocast to bfloat16 where `precision` is `bf16`; nothing for `float32`."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)

@@ -3,7 +3,6 @@
 import copy
 import ctypes
 import sys
-from contextlib import AbstractContextManager
 
 import torch
 from torch import nn
@@ -42,11 +41,6 @@ def _keep_freed_memory() -> None:
         trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
         libc.mallopt(mmap_threshold, largest)
         libc.mallopt(trim_threshold, largest)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager:
-    """Autocast to bfloat16 where `precision` is `bf16`; nothing for `float32`. Weights stay float32 either way."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 
 def compute_model(model: nn.Module, precision: str) -> nn.Module:

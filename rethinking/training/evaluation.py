@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rethinking.training.device import autocast
+from rethinking.models.parts.network import autocast
 from rethinking.training.problem import Problem
 
 # Images per forward pass: what fits a CPU's cache, or fills a GPU.

@@ -6,12 +6,15 @@ before is replaced.
 
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from rethinking.core.mirrors import require_mirror
+from rethinking.core.workspace import main_copy
 
 
 class Follower(Protocol):
@@ -101,12 +104,28 @@ class TensorBoard:
         self.writer.close()
 
 
-def followers(live: bool, mirror: str, name: str, folder: Path, parameters: dict[str, Any]) -> list[Follower]:
-    """The followers that `train.live` and `train.mirror` name. Raises UsageError where the mirror cannot be used."""
+@contextmanager
+def followed(
+    bar: ProgressBar, live: bool, mirror: str, out: Path, parameters: dict[str, Any]
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """What takes the rows of the run `out` meanwhile: the bar, DVCLive where asked for, and a mirror.
+
+    Raises UsageError where the mirror cannot be used.
+    """
     require_mirror(mirror)
-    found: list[Follower] = [DvcLive(folder)] if live else []
+    folder = main_copy() / "live" / out
+    followers: list[Follower] = [bar, *([DvcLive(folder)] if live else [])]
     if mirror == "wandb":
-        found.append(WeightsAndBiases(name, folder, parameters))
+        followers.append(WeightsAndBiases(out.as_posix(), folder, parameters))
     elif mirror == "tensorboard":
-        found.append(TensorBoard(folder))
-    return found
+        followers.append(TensorBoard(folder))
+
+    def log(row: dict[str, Any]) -> None:
+        for follower in followers:
+            follower.log(row)
+
+    try:
+        yield log
+    finally:
+        for follower in followers:
+            follower.close()

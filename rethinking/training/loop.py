@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from rethinking.core.curves import FITTED_ACCURACY, WINDOW_STEPS, first_fit, first_step_below
+from rethinking.core.interrupts import Stopped
 from rethinking.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rethinking.training.evaluation import BatchSize, predict_all, scores
 from rethinking.training.problem import Problem
@@ -22,10 +23,6 @@ FITTED_LOSS = 0.01
 NEARLY_FITTED_LOSS = 0.2
 # Epochs may take milliseconds. Checkpoints are then written less often, to take at most this share of the run's time.
 CHECKPOINT_SHARE = 0.1
-
-
-class Stopped(Exception):
-    """The run was stopped on request, after its state was saved."""
 
 
 @dataclass(frozen=True)

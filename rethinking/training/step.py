@@ -14,7 +14,8 @@ from torch.nn import functional
 from torch.optim.sgd import sgd
 
 from rethinking.core.streams import Stream, stream_seed
-from rethinking.training.device import autocast, compute_model
+from rethinking.models.parts.network import autocast
+from rethinking.training.device import compute_model
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import Recipe
 

@@ -5,7 +5,7 @@ import numpy as np
 from rethinking.core import registry
 from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import ImageData, save_arrays
-from rethinking.core.errors import DataError, run_stage
+from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, write_json
 from rethinking.core.run_name import kind_and_level
 from rethinking.corruptions.common.request import Request
@@ -16,9 +16,11 @@ from rethinking.imagenet.index import Index, Split, open_index
 def main() -> None:
     """Write train_labels.npy, train_true_labels.npy and the audit."""
     parser = path_parser(__doc__, "params", "index", "out")
-    parser.add_argument("--name", required=True, help="none, or labels-1.0 for random labels")
+    parser.add_argument("--name", required=True, help="one of the corruptions")
     arguments = parser.parse_args()
     parameters = config.load(*arguments.params)
+    if arguments.name not in parameters.corruptions:
+        raise UsageError(f"--name: found '{arguments.name}'; allowed: {', '.join(parameters.corruptions)}")
     index = open_index(arguments.index, parameters.dataset.path)
     kind, level = kind_and_level(arguments.name)
     data, request = labels_of(index), Request(level, parameters.corrupt.seed, parameters.train.input_size)

@@ -5,22 +5,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.torch import load_model
 
 from rethinking.core.arguments import path_parser
 from rethinking.core.determinism import repeatable_kernels
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
 from rethinking.core.tables import records, write_table
-from rethinking.core.workspace import forget_checkpoints
+from rethinking.core.workspace import checkpoint_file
 from rethinking.imagenet import config, processes
 from rethinking.imagenet.config import Parameters
 from rethinking.imagenet.index import Index, open_index
 from rethinking.imagenet.loader import reading
 from rethinking.imagenet.loop import Training
-from rethinking.imagenet.network import network, open_labels, run_fingerprint
+from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
 from rethinking.imagenet.processes import Processes
+from rethinking.models.parts.network import load_weights
 from rethinking.results.runs import gather, row_of
 from rethinking.results.table import table
 
@@ -33,7 +32,7 @@ def main() -> None:
     """Write runs.csv, curves.csv, steps.csv, audits.json and table.md, which lists what has not run."""
     arguments = path_parser(__doc__, "params", "index", "data", "runs", "out").parse_args()
     parameters = config.load(*arguments.params)
-    place = processes.join(parameters.train)
+    place = processes.join(parameters.execution)
     repeatable_kernels(parameters.train.deterministic)
     index = open_index(arguments.index, parameters.dataset.path)
 
@@ -51,8 +50,10 @@ def main() -> None:
     made = {name: arguments.data / name / "audit.json" for name in corruptions}
     audits = {name: sizes | read_json(path) for name, path in made.items() if path.exists()}
     write_json(arguments.out / "audits.json", audits)
-    for folder in folders.values():
-        forget_checkpoints(folder)
+    for row, folder in folders.items():
+        labels, _ = open_labels(arguments.data / parameters.row(row).corruption, index)
+        key = run_key(parameters, row, run_fingerprint(index, labels), place.device)
+        checkpoint_file(folder, key).unlink(missing_ok=True)
     text = table([parameters.run(row) for row in parameters.rows], collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
@@ -71,11 +72,8 @@ def measured(
     if recipe != recorded or meta["data"] != run_fingerprint(index, labels):
         raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
     model = network(parameters, row, len(index.class_names))
-    try:
-        load_model(model, folder / "model.safetensors")
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"{folder}/model.safetensors does not fit the row ({error}); run `dvc repro`") from None
-    training = Training(model.to(place.device), index, labels, parameters.train, parameters.row(row), place)
+    load_weights(model, folder / "model.safetensors", place.device)
+    training = Training(model, index, labels, parameters.train, parameters.row(row), place)
     with reading():
         found = training.evaluate(training.step.parameters)
     last = records(gather({parameters.run(row): folder}, "curves"))[-1]

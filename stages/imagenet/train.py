@@ -15,19 +15,19 @@ from safetensors.torch import save
 
 from rethinking.core.arguments import path_parser
 from rethinking.core.determinism import repeatable_kernels
-from rethinking.core.errors import DataError, Interrupted, UsageError, run_stage
+from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, seal, write_json
-from rethinking.core.interrupts import StopFlag
+from rethinking.core.interrupts import StopFlag, Stopped
 from rethinking.core.tables import write_table
-from rethinking.core.workspace import checkpoint_file, main_copy
+from rethinking.core.workspace import checkpoint_file
 from rethinking.imagenet import config, processes
 from rethinking.imagenet.config import ARCH, Parameters
 from rethinking.imagenet.index import open_index
 from rethinking.imagenet.loader import reading
-from rethinking.imagenet.loop import Progress, Stopped, Training, Watch, summarise
+from rethinking.imagenet.loop import Progress, Training, Watch, summarise
 from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
 from rethinking.models.parts.network import parameter_count
-from rethinking.training.live import ProgressBar, followers
+from rethinking.training.live import ProgressBar, followed
 
 
 def main() -> None:
@@ -38,10 +38,10 @@ def main() -> None:
     parameters = config.load(*arguments.params)
     parameters.row(arguments.row)
     started = processes.is_started()
-    count = int(os.environ["WORLD_SIZE"]) if started else processes.count(parameters.train)
+    count = int(os.environ["WORLD_SIZE"]) if started else processes.count(parameters.execution, parameters.train.groups)
     if parameters.train.groups % count:
         raise UsageError(
-            f"train.processes: {count} processes cannot share the {parameters.train.groups} groups of a step "
+            f"execution.processes: {count} processes cannot share the {parameters.train.groups} groups of a step "
             f"(batch_size {parameters.train.batch_size} of {parameters.train.group_size}); set one that divides them"
         )
     if count > 1 and not started:
@@ -60,13 +60,12 @@ def main() -> None:
         except Stopped:
             if not processes.is_first():
                 sys.exit(128 + (stop.signal_number or signal.SIGINT))  # the first process says it for all
-            message = (
-                f"{arguments.out} was stopped after its state was saved; run the same command again to continue it"
-            )
-            raise Interrupted(message, stop.signal_number or signal.SIGINT) from None
+            raise stop.interruption(arguments.out) from None
         except RuntimeError as error:
             if started and processes.is_loss_of_another(error):
-                sys.exit(1)  # that process, or who started it, says why
+                reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+                print(f"process {os.environ['RANK']} lost another: {reason}", file=sys.stderr, flush=True)
+                sys.exit(processes.LOST)
             raise
         finally:
             processes.leave()
@@ -74,18 +73,18 @@ def main() -> None:
 
 def train_and_write(parameters: Parameters, arguments: Any, stop_requested: Callable[[], bool]) -> None:
     """Train the row's network, and write it by the first process, unless code or parameters changed meanwhile."""
-    place, row, out = processes.join(parameters.train), arguments.row, arguments.out
+    place, row, out = processes.join(parameters.execution), arguments.row, arguments.out
     repeatable_kernels(parameters.train.deterministic)
     index = open_index(arguments.index, parameters.dataset.path)
     labels, corruption = open_labels(arguments.data, index)
     fingerprint = run_fingerprint(index, labels)
     model = network(parameters, row, len(index.class_names)).to(place.device)
     training = Training(model, index, labels, parameters.train, parameters.row(row), place)
-    key = run_key(parameters, row, fingerprint)
-    progress = followed(training, parameters, row, out, checkpoint_file(out, key), stop_requested)
+    key = run_key(parameters, row, fingerprint, place.device)
+    progress = train(training, parameters, row, out, checkpoint_file(out, key), stop_requested)
     final = training.evaluate(training.step.averages, everything=True)
     last = training.evaluate(training.step.parameters, everything=True)
-    if run_key(config.load(*arguments.params), row, fingerprint) != key:
+    if run_key(config.load(*arguments.params), row, fingerprint, place.device) != key:
         raise DataError(f"code or parameters changed while {out} trained; nothing was written, run it again")
     metrics = {
         "arch": ARCH,
@@ -104,7 +103,7 @@ def train_and_write(parameters: Parameters, arguments: Any, stop_requested: Call
     place.wait()
 
 
-def followed(
+def train(
     training: Training,
     parameters: Parameters,
     row: str,
@@ -113,22 +112,12 @@ def followed(
     stop_requested: Callable[[], bool],
 ) -> Progress:
     """Train while the curves can be watched, by the first process."""
-    settings = parameters.train
+    settings = parameters.execution
     if not training.processes.is_first:
-        return training.run(checkpoint, Watch(stop_requested))
-    bar = ProgressBar(out.as_posix(), settings.epochs * training.step.steps_per_epoch)
-    live = main_copy() / "live" / out
-    watching = [bar, *followers(settings.live, settings.mirror, out.as_posix(), live, parameters.recipe(row))]
-
-    def on_row(row: dict[str, Any]) -> None:
-        for follower in watching:
-            follower.log(row)
-
-    try:
-        return training.run(checkpoint, Watch(stop_requested, bar.step, on_row))
-    finally:
-        for follower in watching:
-            follower.close()
+        return training.run(checkpoint, settings.checkpoint_every, Watch(stop_requested))
+    bar = ProgressBar(out.as_posix(), parameters.train.epochs * training.step.steps_per_epoch)
+    with followed(bar, settings.live, settings.mirror, out, parameters.recipe(row)) as on_row:
+        return training.run(checkpoint, settings.checkpoint_every, Watch(stop_requested, bar.step, on_row))
 
 
 def write(

@@ -12,7 +12,7 @@ def main() -> None:
     """Load the parameters; write the same file whatever they are, so that nothing downstream runs again for it."""
     arguments = path_parser(__doc__, "params", "out").parse_args()
     require_experiment_kept()
-    require_mirror(config.load(*arguments.params).train.mirror)
+    require_mirror(config.load(*arguments.params).execution.mirror, "execution.mirror")
     write_text(arguments.out, "The parameters are valid.\n")
 
 

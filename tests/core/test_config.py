@@ -1,5 +1,7 @@
 """Every wrong parameter is one sentence: the key, what was found, what is allowed; and nothing has run by then."""
 
+import re
+
 import pytest
 
 from rethinking.core import config, registry
@@ -223,11 +225,11 @@ def test_what_is_known_of_an_official_data_set_is_true():
     assert set(config.OFFICIAL) == set(registry.names("sources")) - {"imagefolder"}
 
 
-@pytest.mark.parametrize("name", ["timm/resnet18.a1_in1k", "my.net"])
-def test_a_name_with_a_dot_is_refused_with_a_name_that_works(write_parameters, name):
+@pytest.mark.parametrize("name", ["timm/resnet18.a1_in1k", "my.net", "my-net"])
+def test_a_name_with_a_dot_or_a_dash_is_refused_with_a_name_that_works(write_parameters, name):
     message = refusal(write_parameters({"train.archs": [name], "archs": {name: {"lr": 0.1}}}))
     assert message.startswith(f"train.archs: found '{name}', but a dot ends a name")
-    assert message.endswith(f"call its file rethinking/models/{name.replace('.', '_')}.py")
+    assert message.endswith(f"call its file rethinking/models/{re.sub('[.-]', '_', name)}.py")
 
 
 def test_exponents_without_quotes_are_numbers(write_parameters):

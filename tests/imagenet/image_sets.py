@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rethinking.imagenet.config import Execution
 from tests.stage_processes import StageProcess
 from tests.yaml_text import as_yaml
 
@@ -69,20 +70,24 @@ TRAIN = {
     "statistics_decay": 0.9,
     "evaluated_images": 8,
     "evaluation_batch": 3,
-    "checkpoint_every": 1,
-    "device": "cpu",
-    "live": False,
 }
+EXECUTION = {"checkpoint_every": 1, "device": "cpu", "live": False}
 ROWS = {
     "all": {"corruption": "labels-1.0", "variant": "augmentation+dropout+weight_decay"},
     "plain": {"corruption": "none", "variant": "plain"},
 }
 
 
-def write_params(folder: Path, source: Path, **train: object) -> Path:
-    """A parameter file with some keys of the section train changed."""
+def write_params(folder: Path, source: Path, **changes: object) -> Path:
+    """A parameter file with some keys of the sections train and execution changed."""
     path = folder / "params.yaml"
-    document = {"dataset": {"source": str(source)}, "train": {**TRAIN, **train}, "rows": ROWS}
+    execution = {key: changes.pop(key) for key in [*changes] if key in Execution.model_fields}
+    document = {
+        "dataset": {"source": str(source)},
+        "train": {**TRAIN, **changes},
+        "execution": {**EXECUTION, **execution},
+        "rows": ROWS,
+    }
     path.write_text(as_yaml(document), encoding="utf-8")
     return path
 

@@ -183,7 +183,7 @@ def test_an_image_that_cannot_be_read_is_named_by_whichever_process_reads_it(tmp
     [
         (
             "os.kill(os.getpid(), signal.SIGKILL)",
-            r"DataError: train.workers: a process that reads images failed \(DataLo",
+            r"DataError: execution.workers: a process that reads images failed \(DataLo",
         ),
         ("raise RuntimeError('of /torch_env')", r"^RuntimeError: of /torch_env$"),
     ],

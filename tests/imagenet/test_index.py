@@ -118,6 +118,7 @@ def test_archives_of_other_bytes_than_the_official_ones_are_refused(tmp_path, mo
 def test_an_official_archive_that_is_absent_is_named(tmp_path, monkeypatch):
     official(tmp_path / "official", monkeypatch)
     (tmp_path / "official/ILSVRC2012_img_val.tar").unlink()
+    (tmp_path / "official/ILSVRC2012_img_train.tar").write_bytes(b"of another MD5, which is not read")
     assert "lacks ILSVRC2012_img_val.tar" in message(tmp_path / "official", tmp_path / "index")
 
 

@@ -33,6 +33,9 @@ def test_the_set_of_digits_runs_to_its_figures_and_memorises_random_labels(tmp_p
         assert (copy.folder / f"plots/tiny/{figure}.png").stat().st_size > 10_000
     assert not list((copy.folder / "checkpoints").glob("*"))
     assert copy.repro(PLOT) == []
+    copy.change_params({"execution.workers": 1, "dataset.source": "./data/digits_jpeg"}, "imagenet/tiny.yaml")
+    copy.change_params({"execution.live": False}, "imagenet/params.yaml")
+    assert "train_tiny" not in copy.dvc("status", "--with-deps", PLOT)
     copy.change_params({"rows.random_plain.variant": "weight_decay"}, "imagenet/params.yaml")
     status = copy.dvc("status", "--with-deps", PLOT)
     assert "train_tiny@random_plain" in status

@@ -20,10 +20,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from rethinking.core.files import read_json
+from rethinking.core.interrupts import Stopped
 from rethinking.core.tables import read_table
+from rethinking.imagenet import loop
 from rethinking.imagenet.config import load
 from rethinking.imagenet.index import open_index
-from rethinking.imagenet.loop import Stopped, Training, Watch
+from rethinking.imagenet.loop import Progress, Training, Watch, summarise
 from rethinking.imagenet.network import network, open_labels
 from rethinking.imagenet.processes import Processes
 from tests.imagenet.image_sets import noise, prepare, stage, training, write_folder, write_params
@@ -72,38 +74,52 @@ def test_two_processes_train_the_same_network_to_the_bit(whole, copy):
     assert metrics["parameters"] > 0
 
 
-def test_a_row_stopped_within_any_step_or_evaluation_continues_to_the_same_network(whole, tmp_path):
-    parameters = load(whole / "params.yaml")
+def trained(whole: Path, parameters, stops: range, checkpoint: Path) -> tuple[dict[str, torch.Tensor], Progress, int]:
+    """The state at the end, the progress, and how often it was asked whether to stop; each time of `stops` it is
+    stopped and goes on."""
     index = open_index(whole / "index", parameters.dataset.path)
     labels, _ = open_labels(whole / "labels/labels-1.0", index)
     asked = 0
 
-    def trained(stops: range, checkpoint: Path) -> dict[str, torch.Tensor]:
-        """The state at the end; each time that it is asked one of these times, it is stopped and goes on."""
+    def stop_requested() -> bool:
         nonlocal asked
-        asked = 0
+        asked += 1
+        return asked in stops
 
-        def stop_requested() -> bool:
-            nonlocal asked
-            asked += 1
-            return asked in stops
+    while True:
+        model = network(parameters, "all", len(index.class_names))
+        place = Processes(0, 1, torch.device("cpu"))
+        training = Training(model, index, labels, parameters.train, parameters.row("all"), place)
+        try:
+            progress = training.run(checkpoint, 1, Watch(stop_requested))
+            return dict(training.step.tensors()), progress, asked
+        except Stopped:
+            assert checkpoint.exists()
 
-        while True:
-            model = network(parameters, "all", len(index.class_names))
-            place = Processes(0, 1, torch.device("cpu"))
-            training = Training(model, index, labels, parameters.train, parameters.row("all"), place)
-            try:
-                training.run(checkpoint, Watch(stop_requested))
-                return dict(training.step.tensors())
-            except Stopped:
-                assert checkpoint.exists()
 
-    expected = trained(range(0), tmp_path / "undisturbed")
+def test_a_row_stopped_within_any_step_or_evaluation_continues_to_the_same_network(whole, tmp_path):
+    parameters = load(whole / "params.yaml")
+    expected, _, asked = trained(whole, parameters, range(0), tmp_path / "undisturbed")
     groups, batches_of_evaluations = 4 * STEPS, 3 * 3
     assert asked > groups + batches_of_evaluations
     for first in (1, 4, 7):
-        found = trained(range(first, 1000, 7), tmp_path / f"{first}")
+        found, _, _ = trained(whole, parameters, range(first, 1000, 7), tmp_path / f"{first}")
         assert all(tensor.equal(expected[name]) for name, tensor in found.items()), first
+
+
+def test_a_row_that_diverges_ends_at_the_same_step_wherever_it_was_stopped(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "WINDOW_STEPS", 1)  # so that it is known within an epoch
+    parameters = load(whole / "params.yaml")
+    parameters = parameters.model_copy(
+        update={"train": parameters.train.model_copy(update={"lr": 1e12, "batch_size": 4})}
+    )
+    ends = []
+    for name, stops in (("undisturbed", range(0)), ("stopped", range(6, 7))):
+        _, progress, _ = trained(whole, parameters, stops, tmp_path / name)
+        summary = summarise(progress, {"train_accuracy": 0.5})
+        ends.append((summary["epochs"], summary["steps"], summary["diverged"], len(progress.windows)))
+    assert ends[0] == ends[1]
+    assert ends[0][2]
 
 
 def free_port() -> int:
@@ -255,6 +271,21 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(copy, changes, code, 
     assert words in lines[0]
 
 
+def test_processes_that_cannot_reach_each_other_say_so(copy, monkeypatch):
+    use(copy, processes=2)
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "no_such_network")
+    process = training()
+    code, lines = refusal(process)
+    assert (code, lines) == (1, ["error: the processes that train together lost each other, as they say above"])
+    assert re.search(r"^process [01] lost another: .*no_such_network", process.communicate()[1], re.MULTILINE)
+
+
+def test_labels_of_a_corruption_that_is_not_listed_are_not_made(copy):
+    process = stage("corrupt", "--index", "index", "--name", "labels-1.5", "--out", "labels/other")
+    assert process.wait() == 2
+    assert "--name: found 'labels-1.5'; allowed: none, labels-1.0" in process.communicate()[1]
+
+
 def test_labels_of_another_index_are_refused(copy):
     use(copy)
     write_folder(copy / "images", {"train/n01/more.JPEG": noise(5)})
@@ -300,7 +331,7 @@ def test_what_reads_images_is_killed_or_stopped_in_an_evaluation(copy, what, pro
     code, lines = refusal(process)
     assert code == (1 if what == "killed" else 128 + signal.SIGTERM)
     assert len(lines) == 1, lines
-    assert ("train.workers: a process that reads images failed" if what == "killed" else "was stopped") in lines[0]
+    assert ("execution.workers: a process that reads images failed" if what == "killed" else "was stopped") in lines[0]
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in reading)
 
 
@@ -317,7 +348,9 @@ def test_no_room_to_hand_a_batch_over_is_said(copy):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
-    assert re.search(r"^error: train.workers: .*shared memory.* where memory or /dev/shm is full", ended.stderr, re.M)
+    assert re.search(
+        r"^error: execution.workers: .*shared memory.* where memory or /dev/shm is full", ended.stderr, re.M
+    )
     assert "Traceback" not in ended.stderr
 
 

@@ -106,7 +106,7 @@ def test_weights_of_another_network_are_refused(project, monkeypatch):
     path = project / "runs/mlp_1x512-none/model.safetensors"
     save_file({"weight": np.zeros(3)}, path)
     seal_again(path.parent)
-    with pytest.raises(DataError, match=r"model\.safetensors does not fit mlp_1x512"):
+    with pytest.raises(DataError, match=r"model\.safetensors does not fit the network"):
         collect(monkeypatch)
 
 
@@ -138,8 +138,10 @@ def test_a_run_on_another_data_set_than_the_one_that_is_there_is_refused(project
 
 def test_a_checkpoint_goes_once_its_run_is_collected(project, monkeypatch):
     assert len(list((project / "checkpoints").iterdir())) == 2
+    other = project / "checkpoints/runs-mlp_1x512-none@of_an_experiment.safetensors"
+    other.write_bytes(b"")
     collect(monkeypatch)
-    assert list((project / "checkpoints").iterdir()) == []
+    assert list((project / "checkpoints").iterdir()) == [other]
 
 
 def test_figures_have_the_same_bytes_every_time(project, monkeypatch):

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from rethinking.core.interrupts import Stopped
 from rethinking.core.registry import load, names
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.training.augmentation import Augmentation
 from rethinking.training.device import select_device
-from rethinking.training.loop import Stopped, train
+from rethinking.training.loop import train
 from rethinking.training.problem import Problem
 from rethinking.training.step import TrainingStep
 from tests.training.problems import conv_net, recipe

@@ -1,11 +1,14 @@
 import csv
+from pathlib import Path
 
 import pytest
 
 from rethinking.core.errors import UsageError
-from rethinking.training.live import DvcLive, TensorBoard, followers
+from rethinking.training.live import DvcLive, ProgressBar, TensorBoard, followed
 
-ROW = {"epoch": 1, "step": 10, "train_loss": 0.5, "train_accuracy": 0.75, "corrupted_subset_accuracy": None}
+RUN = Path("runs/one")
+ROW = {"epoch": 1, "step": 10, "train_loss": 0.5, "train_accuracy": 0.75, "test_accuracy": 0.5}
+ROW["corrupted_subset_accuracy"] = None
 
 
 def test_dvclive_writes_a_curve_of_every_number(tmp_path):
@@ -26,13 +29,21 @@ def test_dvclive_writes_a_curve_of_every_number(tmp_path):
 @pytest.mark.parametrize("package", ["wandb", "tensorboard"])
 def test_a_mirror_whose_package_is_absent_says_what_to_install(tmp_path, package, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, package, None)
-    with pytest.raises(UsageError, match=f"train.mirror: '{package}' is not installed.*requirements-{package}.txt"):
-        followers(False, package, "run", tmp_path, {})
+    monkeypatch.chdir(tmp_path)
+    expected = f"train.mirror: '{package}' is not installed.*requirements-{package}.txt"
+    with pytest.raises(UsageError, match=expected), followed(ProgressBar("run", 10), False, package, RUN, {}):
+        pass
 
 
-def test_nothing_follows_unless_asked(tmp_path):
-    assert followers(False, "none", "run", tmp_path, {}) == []
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("live", [False, True])
+def test_a_bar_follows_and_files_are_written_only_where_asked_for(tmp_path, live, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bar = ProgressBar("run", 10)
+    with followed(bar, live, "none", RUN, {}) as log:
+        log(ROW)
+    assert bar.bar.n == ROW["step"]
+    assert (tmp_path / "live/runs/one/report.html").exists() == live
+    assert live or not list(tmp_path.iterdir())
 
 
 def test_a_run_that_goes_on_or_starts_anew_leaves_one_curve(tmp_path):
@@ -62,8 +73,7 @@ def test_wandb_writes_below_the_folder_of_live_curves_only(tmp_path, monkeypatch
     pytest.importorskip("wandb", reason="wandb is optional: requirements-wandb.txt")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path)
-    (follower,) = followers(False, "wandb", "run", tmp_path / "live/run", {"lr": 0.1})
-    follower.log(ROW)
-    follower.close()
-    assert list((tmp_path / "live/run/wandb").glob("offline-run-*/*.wandb"))
+    with followed(ProgressBar("run", 10), False, "wandb", RUN, {"lr": 0.1}) as log:
+        log(ROW)
+    assert list((tmp_path / "live/runs/one/wandb").glob("offline-run-*/*.wandb"))
     assert [path.name for path in tmp_path.iterdir()] == ["live"]

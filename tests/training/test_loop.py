@@ -9,11 +9,12 @@ from torch import nn
 
 from rethinking.core import config
 from rethinking.core.curves import first_step_below
+from rethinking.core.interrupts import Stopped
 from rethinking.core.registry import load, names
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.training.checkpoint import load_checkpoint
 from rethinking.training.evaluation import predict_all, scores
-from rethinking.training.loop import Outcome, Stopped, loss_windows, summarise, train
+from rethinking.training.loop import Outcome, loss_windows, summarise, train
 from rethinking.training.step import TrainingStep, match_weight
 from tests.stage_processes import ROOT
 from tests.training.problems import RefusingStep, conv_net, jitter, perceptron, random_problem, recipe

@@ -2,11 +2,14 @@
 
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model
 from torch import nn
 
-from rethinking.core.errors import UsageError
+from rethinking.core.errors import DataError, UsageError
 
 ImageShape = tuple[int, int, int]  # (C, H, W)
 Builder = Callable[[ImageShape, int, float], nn.Module]  # image shape, classes, dropout: what a model's file defines
@@ -69,9 +72,23 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__} at {[frame.line for frame in frames if '/torch/' not in frame.filename][-1]}"
 
 
+def load_weights(model: nn.Module, file: Path, device: torch.device) -> nn.Module:
+    """The model on the device with the weights of a file. Raises DataError where they do not fit it or are damaged."""
+    try:
+        load_model(model.to(device), file, device=str(device))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{file} does not fit the network ({error}); run `dvc repro`") from None
+    return model
+
+
 def channels_last(model: nn.Module) -> nn.Module:
     """The model with the weights of convolutions channels last in memory, as the images are."""
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Autocast to bfloat16 where `precision` is `bf16`; nothing for `float32`. Weights stay float32 either way."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 
 def parameter_count(model: nn.Module) -> int:

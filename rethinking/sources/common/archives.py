@@ -32,11 +32,7 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
 
     Raises DataError for a missing, truncated, hostile or unknown file, and for a link to nowhere or in a circle.
     """
-    if left_out(source):
-        raise DataError(
-            f"dataset.source: found '{source}', but --temp and --queue run in another folder; give the absolute path "
-            f"'{main_copy() / source}'"
-        )
+    require_not_left_out(source)
     if not source.is_file() and not source.is_dir():  # what is neither, such as a pipe, may never end
         raise DataError(
             f"dataset.source: no such file or folder '{source}'; expected 'official' or a path to an archive or folder"
@@ -55,11 +51,22 @@ def read_files(source: Path) -> Iterator[tuple[str, bytes]]:
             if read is not None:
                 yield name, read()
     except RuntimeError as error:  # of zipfile, for a password or an unknown compression
-        raise DataError(f"dataset.source: '{source}' ({error}); unpack it yourself, and give the folder") from None
+        raise DataError(
+            f"dataset.source: '{source}' cannot be unpacked here, so unpack it and give the folder ({error})"
+        ) from None
     except (*DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"dataset.source: '{source}' is damaged or cut short ({error}); fetch it again") from None
+
+
+def require_not_left_out(source: Path) -> None:
+    """Raise DataError in a copy of `dvc exp run --temp` or `--queue` that lacks a source that the main copy has."""
+    if left_out(source):
+        raise DataError(
+            f"dataset.source: found '{source}', but --temp and --queue run in another folder; give the absolute path "
+            f"'{main_copy() / source}'"
+        )
 
 
 def fingerprint(source: Path) -> str:
