@@ -109,7 +109,7 @@ def parameters_of(stage: ResolvedStage, copy: Copy) -> dict[str, Any]:
     for name in stage.parameter_files:
         if (copy.folder / name).exists():  # `validate` names them in a loop
             for section, values in read_yaml(copy.folder / name).items():
-                whole[section] = whole.get(section, {}) | values
+                whole[section] = {**whole.get(section, {}), **values} if isinstance(values, dict) else values
     return whole
 
 
