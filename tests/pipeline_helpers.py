@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,13 +127,18 @@ class Copy:
         return Copy(folder)
 
 
-def copy_of_project(folder: Path) -> Copy:
+PIPELINES = ("demo", "imagenet", "paper", "theory")
+
+
+def copy_of_project(folder: Path, pipelines: Sequence[str] = PIPELINES) -> Copy:
     """What Git tracks or would track in the working tree, as the only commit of a new repository.
 
-    Without reference/, half of the files, which no pipeline reads.
+    Without reference/, half of the files, which no pipeline reads, and without the other pipelines beside the headline,
+    whose stages every DVC command would read.
     """
+    left_out = [f":!{name}" for name in ("reference", *PIPELINES) if name not in pipelines]
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".", ":!reference"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".", *left_out],
         cwd=ROOT,
         check=True,
         capture_output=True,

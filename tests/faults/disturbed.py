@@ -124,7 +124,7 @@ class Disturbed(Copy):
 
 def small_project(folder: Path, target: str = "demo/dvc.yaml") -> Disturbed:
     """The project's working tree with the small demo, nothing of which has run."""
-    copy = Disturbed(copy_of_project(folder / "project").folder, target)
+    copy = Disturbed(copy_of_project(folder / "project", [Path(target).parts[0]]).folder, target)
     copy.change_params(SMALL, PARAMETERS)
     (copy.folder / LOCK).unlink(missing_ok=True)
     for name in ("demo/metrics", "demo/plots"):

@@ -11,7 +11,7 @@ PLOT = "imagenet/dvc.yaml:plot_tiny"
 
 
 def test_the_set_of_digits_runs_to_its_figures_and_memorises_random_labels(tmp_path):
-    copy = copy_of_project(tmp_path / "project")
+    copy = copy_of_project(tmp_path / "project", ["imagenet"])
     yaml, path = YAML(), copy.folder / "imagenet/params.yaml"
     document = yaml.load(path)
     document["rows"] = {name: row for name, row in document["rows"].items() if name in KEPT}

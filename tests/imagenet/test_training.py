@@ -65,9 +65,24 @@ def use(copy: Path, **train: object) -> None:
     write_params(copy, copy / "images", **train)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def trained_by(processes: int, out: str) -> list[int]:
+    """The exit codes of so many processes that train together, told their places as torchrun does."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "GLOO_SOCKET_IFNAME": "lo"}
+    started = [
+        training(out=out, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=processes, **place) for rank in range(processes)
+    ]
+    return [process.wait() for process in started]
+
+
 def test_two_processes_train_the_same_network_to_the_bit(whole, copy):
-    use(copy, processes=2)
-    assert training().wait() == 0
+    use(copy)
+    assert trained_by(2, "run") == [0, 0]
     assert outputs(copy / "run") == outputs(whole / "run")
     metrics = read_json(copy / "run/metrics.json")
     assert (metrics["epochs"], metrics["steps"]) == (3, STEPS)
@@ -122,20 +137,12 @@ def test_a_row_that_diverges_ends_at_the_same_step_wherever_it_was_stopped(whole
     assert ends[0][2]
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 def test_four_processes_take_the_same_step_to_rounding(copy):
     """Of a step alone: batch normalisation over two images makes much of a difference in the last bit."""
     use(copy, batch_size=16, epochs=1)
     assert training(out="run_1").wait() == 0
     shutil.rmtree("checkpoints")
-    place = {"WORLD_SIZE": 4, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "GLOO_SOCKET_IFNAME": "lo"}
-    started = [training(out="run_4", RANK=rank, LOCAL_RANK=rank, **place) for rank in range(4)]
-    assert [process.wait() for process in started] == [0, 0, 0, 0]
+    assert trained_by(4, "run_4") == [0, 0, 0, 0]
     one, four = (load_file(f"run_{number}/last_weights.safetensors") for number in (1, 4))
     for name, weights in one.items():
         np.testing.assert_allclose(four[name], weights, rtol=1e-4, atol=1e-6, err_msg=name)

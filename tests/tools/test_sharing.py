@@ -39,9 +39,7 @@ def execute(copy, command):
 def copy(tmp_path_factory):
     """A copy that has run a small headline pipeline, on the branch main, and is pushed to an `origin`."""
     folder = tmp_path_factory.mktemp("sharing")
-    copy = copy_of_project(folder / "project")
-    for pipeline in ("demo", "imagenet", "paper", "theory"):  # every DVC command would read their stages
-        shutil.rmtree(copy.folder / pipeline)
+    copy = copy_of_project(folder / "project", [])
     copy.git("branch", "--move", "main")
     copy.change_params(SMALL)
     copy.repro()
