@@ -5,6 +5,7 @@ Files in a folder `common` or `parts` are shared by the entries beside it; they 
 
 import difflib
 import importlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +31,7 @@ def _is_no_entry(part: str) -> bool:
 
 def require(package: str, name: str, key: str) -> None:
     """Raise UsageError, in the name of the parameter `key`, where the package has no entry `name`."""
-    if set(".-") & set(Path(name).name.strip(".")):
+    if re.fullmatch(r"[\w./-]+", name) and set(".-") & set(Path(name).name.strip(".")):
         file = f"rethinking/{package}/{name.replace('.', '_').replace('-', '_')}.py"
         raise UsageError(
             f"{key}: found '{name}', but a dot ends a name for Python and DVC, and a dash in the name of a "

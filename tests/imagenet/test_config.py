@@ -42,7 +42,7 @@ def parameters(folder: Path, **changes: object) -> Path:
         ({"rows__plain__corruption": "labels-1.5"}, "allowed: none, or labels-0.5"),
         (
             {"rows__plain__corruption": "labels-1"},
-            "'labels-1' has no level that is written as in labels-0.5 or labels-1.0",
+            "'labels-1' has no level between 0 and 1 that is written as in labels-0.5 or labels-1.0",
         ),
         (
             {"rows__plain__corruption": "labels-0.5"},
