@@ -21,7 +21,9 @@ def main() -> None:
     module = registry.load("corruptions", corruption.kind, "corrupt.kind")
     has_level = getattr(module, "HAS_LEVEL", False)
     if arguments.name and "-" in arguments.name and not has_level:
-        raise UsageError(f"--name: '{arguments.name}' has a level, which {corruption.kind} does not take")
+        raise UsageError(
+            f"{parameters.corruptions_key}: '{arguments.name}' has a level, which {corruption.kind} does not take"
+        )
     level = corruption.level if has_level else 0.0
     size = parameters.dataset.input_size
     request = Request(level, corruption.seed, size, corruption.test_labels, corruption.labels)

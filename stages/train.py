@@ -77,7 +77,7 @@ def followed_training(
     checkpoint = checkpoint_file(out, key)
     bar = ProgressBar(out.as_posix(), recipe.epochs * -(-len(problem.train_labels) // recipe.batch_size))
     settings = parameters.train
-    with followed(bar, settings.live, settings.mirror, out, description(parameters, arch)) as on_epoch:
+    with followed(bar, settings, out, description(parameters, arch)) as on_epoch:
         try:
             return train(
                 model,

@@ -1,6 +1,6 @@
 """What a grid will cost before it runs: its runs, their floating-point operations, and the time on this machine.
 
-The time is an estimate from a few training steps and one evaluation batch of each architecture, timed here and now.
+The time is an estimate from a second of training steps and one of evaluations of each architecture, timed here and now.
 """
 
 from functools import partial

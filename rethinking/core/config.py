@@ -302,15 +302,16 @@ class Parameters(Section):
         try:
             kind, level = kind_and_level(name)
         except ValueError as error:
-            raise UsageError(f"{self._corruptions_key}: {error}") from None
+            raise UsageError(f"{self.corruptions_key}: {error}") from None
         if kind == "given":
-            raise UsageError(f"{self._corruptions_key}: found '{name}'; only the headline's corrupt.kind may be given")
+            raise UsageError(f"{self.corruptions_key}: found '{name}'; only the headline's corrupt.kind may be given")
         if not 0 <= level <= 1 or name == "labels":
-            raise UsageError(f"{self._corruptions_key}: '{name}' has no level between 0 and 1, as labels-0.5 has")
+            raise UsageError(f"{self.corruptions_key}: '{name}' has no level between 0 and 1, as labels-0.5 has")
         return self.corrupt.model_copy(update={"kind": kind, "level": level})
 
     @property
-    def _corruptions_key(self) -> str:
+    def corruptions_key(self) -> str:
+        """Where the pipeline lists its corruptions."""
         return "grid.corruptions" if self.grid else "paper.runs"
 
 
@@ -401,7 +402,7 @@ def _require_names(parameters: Parameters) -> None:
         registry.require("models", arch, archs_key)
         parameters.recipe(arch)
     for name in {run.corruption for run in runs if run.corruption is not None}:
-        registry.require("corruptions", parameters.corruption(name).kind, parameters._corruptions_key)
+        registry.require("corruptions", parameters.corruption(name).kind, parameters.corruptions_key)
     for run in runs:
         parameters.of_run(run)
     twice = next((run for run in runs if runs.count(run) > 1), None)

@@ -55,7 +55,7 @@ def run_stage(main: Callable[[], None], watched: tuple[str, ...] = (".py", ".yam
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        sys.exit(_report("out of memory; set a smaller train.batch_size (ImageNet: group_size), or fewer images", 1))
+        sys.exit(_report("out of memory; set a smaller dataset.train_size and test_size, or train.batch_size", 1))
     except KeyboardInterrupt:
         sys.exit(_report("interrupted", 128 + signal.SIGINT))
 

@@ -1,4 +1,4 @@
-"""A flag for Ctrl-C, SIGTERM and the end of DVC, which a long run reads between steps to save its state."""
+"""A flag for Ctrl-C, SIGTERM and the end of DVC, which a long run reads often, to save its state."""
 
 import signal
 from pathlib import Path

@@ -5,7 +5,6 @@ Files in a folder `common` or `parts` are shared by the entries beside it; they 
 
 import difflib
 import importlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -31,13 +30,14 @@ def _is_no_entry(part: str) -> bool:
 
 def require(package: str, name: str, key: str) -> None:
     """Raise UsageError, in the name of the parameter `key`, where the package has no entry `name`."""
-    if re.fullmatch(r"[\w./-]+", name) and set(".-") & set(Path(name).name.strip(".")):
+    known, last = names(package), Path(name).name.strip(".")
+    if "." in last or "-" in last and name in known:
         file = f"rethinking/{package}/{name.replace('.', '_').replace('-', '_')}.py"
         raise UsageError(
             f"{key}: found '{name}', but a dot ends a name for Python and DVC, and a dash in the name of a "
             f"run; call its file {file}"
         )
-    known, file = names(package), f"rethinking/{package}/{name}.py"
+    file = f"rethinking/{package}/{name}.py"
     if name in known:
         return
     if left_out(file):

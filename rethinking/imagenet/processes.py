@@ -22,6 +22,7 @@ from rethinking.core.errors import DataError, Interrupted, UsageError
 from rethinking.imagenet.config import Execution
 
 LOST = 69  # exit code of a process that lost another: of sysexits, a service that is not there
+SECONDS_TO_SAY_WHY = 3  # for the one that was lost, before another's end has all ended
 TIMEOUT = timedelta(minutes=30)  # an evaluation's first batch, or a slow disk, may keep one process waiting
 
 
@@ -118,7 +119,7 @@ def count(execution: Execution, groups: int) -> int:
         return max(number for number in range(1, max(gpus, 1) + 1) if groups % number == 0)
     if execution.processes > gpus and (gpus or execution.device == "cuda"):
         raise UsageError(
-            f"execution.processes: found {execution.processes}, but this machine has {gpus} GPUs; null takes all"
+            f"execution.processes: found {execution.processes}, but this machine has {gpus} GPUs; null takes these"
         )
     return execution.processes
 
@@ -166,6 +167,7 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
                 "run the same command again to continue it",
                 killed[0],
             ) from None
-        if set(codes) <= {LOST, -signal.SIGTERM}:
+        said_why = [code for code in codes if code not in (LOST, -signal.SIGTERM)]
+        if not said_why:
             raise DataError("the processes that train together lost each other, as they say above") from None
-        sys.exit(max(*codes, 1))
+        sys.exit(said_why[0])

@@ -79,6 +79,7 @@ class GroupStep:
             gradients = self._gradients(pixels, numbers, epoch, position, poll)
         except BaseException:
             self.model.zero_grad()
+            self.losses[position].zero_()
             for each, before in zip(self.model.buffers(), statistics, strict=True):
                 each.copy_(before)
             raise

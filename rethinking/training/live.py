@@ -106,15 +106,16 @@ class TensorBoard:
 
 @contextmanager
 def followed(
-    bar: ProgressBar, live: bool, mirror: str, out: Path, parameters: dict[str, Any]
+    bar: ProgressBar, settings: Any, out: Path, parameters: dict[str, Any], section: str = "train"
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """What takes the rows of the run `out` meanwhile: the bar, DVCLive where asked for, and a mirror.
+    """What takes the rows of the run `out` meanwhile: the bar, and what the section's `live` and `mirror` ask for.
 
     Raises UsageError where the mirror cannot be used.
     """
-    require_mirror(mirror)
+    mirror = settings.mirror
+    require_mirror(mirror, f"{section}.mirror")
     folder = main_copy() / "live" / out
-    followers: list[Follower] = [bar, *([DvcLive(folder)] if live else [])]
+    followers: list[Follower] = [bar, *([DvcLive(folder)] if settings.live else [])]
     if mirror == "wandb":
         followers.append(WeightsAndBiases(out.as_posix(), folder, parameters))
     elif mirror == "tensorboard":

@@ -6,6 +6,7 @@ The stage starts a process for each GPU that it may use. Started by `torchrun` o
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def main() -> None:
             if started and processes.is_loss_of_another(error):
                 reason = (str(error).strip().splitlines() or ["no reason given"])[0]
                 print(f"process {os.environ['RANK']} lost another: {reason}", file=sys.stderr, flush=True)
+                time.sleep(processes.SECONDS_TO_SAY_WHY)
                 sys.exit(processes.LOST)
             raise
         finally:
@@ -116,7 +118,7 @@ def train(
     if not training.processes.is_first:
         return training.run(checkpoint, settings.checkpoint_every, Watch(stop_requested))
     bar = ProgressBar(out.as_posix(), parameters.train.epochs * training.step.steps_per_epoch)
-    with followed(bar, settings.live, settings.mirror, out, parameters.recipe(row)) as on_row:
+    with followed(bar, settings, out, parameters.recipe(row), "execution") as on_row:
         return training.run(checkpoint, settings.checkpoint_every, Watch(stop_requested, bar.step, on_row))
 
 

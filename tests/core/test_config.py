@@ -1,7 +1,5 @@
 """Every wrong parameter is one sentence: the key, what was found, what is allowed; and nothing has run by then."""
 
-import re
-
 import pytest
 
 from rethinking.core import config, registry
@@ -225,11 +223,20 @@ def test_what_is_known_of_an_official_data_set_is_true():
     assert set(config.OFFICIAL) == set(registry.names("sources")) - {"imagefolder"}
 
 
-@pytest.mark.parametrize("name", ["timm/resnet18.a1_in1k", "my.net", "my-net"])
-def test_a_name_with_a_dot_or_a_dash_is_refused_with_a_name_that_works(write_parameters, name):
+@pytest.mark.parametrize("name", ["timm/resnet18.a1_in1k", "my.net"])
+def test_a_name_with_a_dot_is_refused_with_a_name_that_works(write_parameters, name):
     message = refusal(write_parameters({"train.archs": [name], "archs": {name: {"lr": 0.1}}}))
     assert message.startswith(f"train.archs: found '{name}', but a dot ends a name")
-    assert message.endswith(f"call its file rethinking/models/{re.sub('[.-]', '_', name)}.py")
+    assert message.endswith(f"call its file rethinking/models/{name.replace('.', '_')}.py")
+
+
+def test_a_file_with_a_dash_in_its_name_is_refused_and_a_slip_gets_a_hint(tmp_path, monkeypatch, write_parameters):
+    assert "did you mean 'mlp_1x512'?" in refusal(write_parameters({"train.archs": ["mlp-1x512"]}))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/my-net.py").touch()
+    monkeypatch.setattr(registry, "ROOT", tmp_path)
+    with pytest.raises(UsageError, match="found 'my-net'.*a dash in the name of a run.*call its file .*/my_net.py"):
+        registry.require("models", "my-net", "train.archs")
 
 
 def test_exponents_without_quotes_are_numbers(write_parameters):

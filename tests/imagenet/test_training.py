@@ -28,6 +28,7 @@ from rethinking.imagenet.index import open_index
 from rethinking.imagenet.loop import Progress, Training, Watch, summarise
 from rethinking.imagenet.network import network, open_labels
 from rethinking.imagenet.processes import Processes
+from rethinking.imagenet.step import GroupStep
 from tests.imagenet.image_sets import noise, prepare, stage, training, write_folder, write_params
 from tests.stage_processes import ROOT, StageProcess
 
@@ -135,6 +136,25 @@ def test_a_row_that_diverges_ends_at_the_same_step_wherever_it_was_stopped(whole
         ends.append((summary["epochs"], summary["steps"], summary["diverged"], len(progress.windows)))
     assert ends[0] == ends[1]
     assert ends[0][2]
+
+
+def test_a_step_that_is_not_finished_leaves_nothing_behind(whole):
+    parameters = load(whole / "params.yaml")
+    index = open_index(whole / "index", parameters.dataset.path)
+    place, row = Processes(0, 1, torch.device("cpu")), parameters.row("all")
+    model = network(parameters, "all", len(index.class_names))
+    step = GroupStep(model, parameters.train, row, torch.tensor(index.train.labels), place)
+    before = {name: tensor.clone() for name, tensor in step.tensors()}
+    polls = iter((None, None, Stopped()))
+
+    def poll() -> None:
+        if stopped := next(polls):
+            raise stopped
+
+    with pytest.raises(Stopped):
+        step.run(torch.zeros(8, 75, 75, 3, dtype=torch.uint8), torch.arange(8), 1, 1, poll)
+    assert all(tensor.equal(before[name]) for name, tensor in step.tensors())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_four_processes_take_the_same_step_to_rounding(copy):

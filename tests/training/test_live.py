@@ -1,5 +1,6 @@
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,10 @@ from rethinking.training.live import DvcLive, ProgressBar, TensorBoard, followed
 RUN = Path("runs/one")
 ROW = {"epoch": 1, "step": 10, "train_loss": 0.5, "train_accuracy": 0.75, "test_accuracy": 0.5}
 ROW["corrupted_subset_accuracy"] = None
+
+
+def settings(live, mirror="none"):
+    return SimpleNamespace(live=live, mirror=mirror)
 
 
 def test_dvclive_writes_a_curve_of_every_number(tmp_path):
@@ -31,7 +36,7 @@ def test_a_mirror_whose_package_is_absent_says_what_to_install(tmp_path, package
     monkeypatch.setitem(__import__("sys").modules, package, None)
     monkeypatch.chdir(tmp_path)
     expected = f"train.mirror: '{package}' is not installed.*requirements-{package}.txt"
-    with pytest.raises(UsageError, match=expected), followed(ProgressBar("run", 10), False, package, RUN, {}):
+    with pytest.raises(UsageError, match=expected), followed(ProgressBar("run", 10), settings(False, package), RUN, {}):
         pass
 
 
@@ -39,7 +44,7 @@ def test_a_mirror_whose_package_is_absent_says_what_to_install(tmp_path, package
 def test_a_bar_follows_and_files_are_written_only_where_asked_for(tmp_path, live, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bar = ProgressBar("run", 10)
-    with followed(bar, live, "none", RUN, {}) as log:
+    with followed(bar, settings(live), RUN, {}) as log:
         log(ROW)
     assert bar.bar.n == ROW["step"]
     assert (tmp_path / "live/runs/one/report.html").exists() == live
@@ -73,7 +78,7 @@ def test_wandb_writes_below_the_folder_of_live_curves_only(tmp_path, monkeypatch
     pytest.importorskip("wandb", reason="wandb is optional: requirements-wandb.txt")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path)
-    with followed(ProgressBar("run", 10), False, "wandb", RUN, {"lr": 0.1}) as log:
+    with followed(ProgressBar("run", 10), settings(False, "wandb"), RUN, {"lr": 0.1}) as log:
         log(ROW)
     assert list((tmp_path / "live/runs/one/wandb").glob("offline-run-*/*.wandb"))
     assert [path.name for path in tmp_path.iterdir()] == ["live"]
