@@ -22,7 +22,7 @@ from rethinking.core.errors import DataError, Interrupted, UsageError
 from rethinking.imagenet.config import Execution
 
 LOST = 69  # exit code of a process that lost another: of sysexits, a service that is not there
-SECONDS_TO_SAY_WHY = 3  # for the one that was lost, before another's end has all ended
+SECONDS_TO_SAY_WHY = 3  # that it waits, so that the lost one ends first and with its own code
 TIMEOUT = timedelta(minutes=30)  # an evaluation's first batch, or a slow disk, may keep one process waiting
 
 
