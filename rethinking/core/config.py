@@ -189,6 +189,16 @@ class Resources(Section):
         return self
 
 
+def _pattern_of_stages(text: str) -> str:
+    if found := [sign for sign in "/:" if sign in text]:
+        raise ValueError(f"'{found[0]}' is in no stage's name; expected a pattern of names alone, such as train@*")
+    return text
+
+
+# By patterns of stage names.
+AllResources = dict[Annotated[str, AfterValidator(_pattern_of_stages)], Resources]
+
+
 class Block(Section):
     """A block of the paper's grid: every architecture on every corruption under every variant."""
 
@@ -224,7 +234,7 @@ class Parameters(Section):
     grid: Grid | None = None
     paper: Paper | None = None
     theory: dict[str, Any] | None = None  # validated by theory/common/config.py, on which no training depends
-    resources: dict[str, Resources] = {}
+    resources: AllResources = {}
 
     def recipe(self, arch: str) -> Arch:
         """The recipe of an architecture. Raises UsageError where params.yaml has none."""
@@ -352,7 +362,7 @@ def overlaid(*paths: Path, allowed: Sequence[str] | None = None) -> dict[str, An
 
 def resources(*paths: Path) -> dict[str, Resources]:
     """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
-    return _section("resources", dict[str, Resources], *paths)
+    return _section("resources", AllResources, *paths)
 
 
 def paper(*paths: Path) -> Paper:

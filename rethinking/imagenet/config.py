@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from rethinking.core.config import Coefficient, Count, Rate, Resources, Section, Seed, Share, error_sentence, overlaid
+from rethinking.core.config import (
+    AllResources,
+    Coefficient,
+    Count,
+    Rate,
+    Section,
+    Seed,
+    Share,
+    error_sentence,
+    overlaid,
+)
 from rethinking.core.errors import UsageError
 from rethinking.core.run_name import RunName, kind_and_level
 
@@ -129,7 +139,7 @@ class Parameters(Section):
     train: Train
     execution: Execution = Execution()
     rows: Annotated[dict[str, Row], Field(min_length=1)]
-    resources: dict[str, Resources] = {}
+    resources: AllResources = {}
 
     def row(self, name: str) -> Row:
         """The row of that name. Raises UsageError where there is none."""

@@ -9,11 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rethinking.core.config import Resources
 from rethinking.core.cores import available_cores
 from rethinking.core.files import read_yaml
 from rethinking.parallel.graph import planned_stages
 from tests.pipeline_helpers import ROOT, Copy, copy_of_project, errors, stages_run, wait_until
 from tests.yaml_text import as_yaml
+from tools.run import resources_of
 
 # A file appears, for at most twenty seconds.
 AWAIT = "for i in $(seq 400); do test -e {0} && break; sleep 0.05; done; test -e {0}"
@@ -389,3 +391,13 @@ def test_a_project_file_of_ours_is_planned(monkeypatch):
     assert names.index("demo/dvc.yaml:fetch") < names.index("demo/dvc.yaml:evaluate")
     assert {stage.folder for stage in stages} == {Path("demo")}
     assert json.dumps(names).count("train@") == 12
+
+
+def test_what_the_project_says_of_its_stages_reaches_them(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    rows = planned_stages(["imagenet/dvc.yaml:train@true_all", "imagenet/dvc.yaml:train_tiny@true_all"])
+    kernels = planned_stages(["theory/dvc.yaml:kernel@mnist-pixels"])
+    assert {name: each.gpus for name, each in resources_of(rows).items() if each.gpus} == {
+        "imagenet/dvc.yaml:train@true_all": 8
+    }
+    assert resources_of(kernels)["theory/dvc.yaml:kernel@mnist-pixels"] == Resources(cores=16, gpu=0.4)
