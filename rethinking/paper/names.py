@@ -62,9 +62,11 @@ LABELLINGS = {
 
 
 def is_whole(metrics: Mapping[str, Any]) -> bool:
-    """Whether a result is on the whole training set that it names; counts of parameters name none."""
-    name = metrics.get("dataset")
-    return name is None or (name in DATASETS and metrics.get("train_size") == DATASETS[name].train_size)
+    """Whether a result is on the whole training set that it names; counts of parameters have none."""
+    name, size = metrics.get("dataset"), metrics.get("train_size")
+    if name is None:
+        return size is None
+    return name in DATASETS and size == DATASETS[name].train_size
 
 
 def data_of(metrics: Mapping[str, Any]) -> str:

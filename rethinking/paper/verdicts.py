@@ -1,12 +1,14 @@
 """The verdicts on the paper's claims, from measured results.
 
 A verdict is `reproduced`, `differs` or `not run`. It is taken on the mean over seeds; with several seeds, the 95%
-interval of that mean (Student's t) stands beside it. What was never reached counts as infinitely late; nothing is
-extrapolated.
+interval of that mean (Student's t) stands beside it. What was never reached counts as infinitely late, and is in no
+order; nothing is extrapolated. What is missing otherwise is no number, and no claim holds of it. Nor does one on the
+test images of a network that has not learned its training set: it tests at chance whatever its labels are.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +23,21 @@ from rethinking.paper.text import as_text
 from rethinking.results.runs import Run, has_final_test, select
 
 VERDICTS = ("reproduced", "differs", "not run")
+# The train accuracy from which a network has learned its labels, whether it fits them or not: half of them.
+LEARNED = 0.5
+# The metrics that are times, which may never come.
+TIMES = ("epochs_to_fit", "steps_to_loss")
 # What ours is where it is not the metric itself, by the kind of the claim.
 OURS = {"ordering": "smallest gap ", "monotone": "smallest rise "}
 
 
 class Measured(NamedTuple):
-    """A metric over the seeds that ran, and the runs it comes from; values are infinite where never reached."""
+    """A metric's name, its values over the seeds that ran, and the runs they come from.
 
+    A value is infinite where it is a time that never came, and NaN where it is missing otherwise.
+    """
+
+    name: str
     values: list[float]
     runs: list[dict[str, Any]]
 
@@ -35,6 +45,12 @@ class Measured(NamedTuple):
     def mean(self) -> float:
         """The mean over seeds."""
         return math.fsum(self.values) / len(self.values)
+
+    @property
+    def unlearned(self) -> list[dict[str, Any]]:
+        """The runs of which a metric of the test images says nothing, as they have not learned their training set."""
+        tested = self.name.startswith("test_")
+        return [run for run in self.runs if tested and run.get("train_accuracy", 1.0) < LEARNED]
 
 
 class Results(NamedTuple):
@@ -66,7 +82,8 @@ class Results(NamedTuple):
             return None
         if wrong := [run[name] for run in runs if not isinstance(run[name], int | float | None)]:
             raise DataError(f"the metric {path} is {wrong[0]!r}, of which no claim can be judged; expected a number")
-        return Measured([math.inf if run[name] is None else float(run[name]) for run in runs], runs)
+        missing = math.inf if name.startswith(TIMES) else math.nan
+        return Measured(name, [missing if run[name] is None else float(run[name]) for run in runs], runs)
 
 
 def _says_when_fitted(run: Mapping[str, Any], name: str) -> bool:
@@ -94,11 +111,13 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
     flat = [one for group in measured for one in group]
     runs = [run for one in flat for run in one.runs]
     data = sorted({_data_of(run) for run in runs} - {""}) + _mixture(runs)
+    if unlearned := [run for one in flat for run in one.unlearned]:
+        data.append(f"{len(unlearned)} of {len(runs)} runs learned less than {100 * LEARNED:g}% of their training set")
     whole = all(is_whole(run) for run in runs)
     sizes = {(run.get("dataset"), run.get("train_size")) for run in runs}
     judgement = None
     if all(one is not None for group in found for one in group) and (whole or claim.any_size and len(sizes) == 1):
-        judgement = JUDGES[claim.kind](claim, tolerance, measured)
+        judgement = _judgement(claim, tolerance, measured)
     verdict = "not run" if judgement is None else "reproduced" if judgement.holds else "differs"
     return {
         "id": claim.id,
@@ -115,8 +134,17 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
         "verdict": verdict,
         "seeds": max((len(one.values) for one in flat), default=0) if judgement else 0,
         "data": data,
-        "never_reached": judgement is not None and not math.isfinite(judgement.ours),
+        "never_reached": judgement is not None and math.isinf(judgement.ours),
     }
+
+
+def _judgement(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """As the claim's kind has it; nothing holds of what is missing, or of a network that has learned nothing."""
+    flat = list(chain(*measured))
+    if any(math.isnan(one.mean) for one in flat):
+        return Judgement(math.nan, None, holds=False)
+    judgement = JUDGES[claim.kind](claim, tolerance, measured)
+    return judgement._replace(holds=judgement.holds and not any(one.unlearned for one in flat))
 
 
 def _data_of(run: Mapping[str, Any]) -> str:
@@ -177,7 +205,7 @@ def _difference(claim: Claim, tolerance: Tolerance | None, measured: list[list[M
 
 
 def _ratio(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
-    ratios = list(_paired(measured, lambda first, second: first / second if math.isfinite(second) else math.inf))
+    ratios = list(_paired(measured, lambda a, b: a / b if b and math.isfinite(b) else math.inf))
     return _of_single(ratios, _within(claim))
 
 
@@ -189,22 +217,23 @@ def _bound(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measur
 
 
 def _ordering(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
-    """The smallest gap between neighbouring groups, which must be positive; infinite values do not come in order."""
-    gaps = [
-        min(one.mean for one in after) - max(one.mean for one in before)
-        for before, after in zip(measured, measured[1:], strict=False)
-    ]
-    gap = min(-math.inf if math.isnan(gap) else gap for gap in gaps)
+    """The smallest gap between neighbouring groups, which must be positive; what was never reached is in no order."""
+    means = [[one.mean for one in group] for group in measured]
+    gap = min(min(after) - max(before) for before, after in zip(means, means[1:], strict=False))
+    if not all(map(math.isfinite, chain(*means))):
+        gap = -math.inf
     return Judgement(gap, None, gap > 0)
 
 
 def _monotone(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
     """The smallest rise from one metric to the next: no fall beyond the tolerance; and the last is above the first.
 
-    What comes after a value that was never reached is no rise, even if it was never reached either.
+    To what was never reached, and from it, there is no rise.
     """
     means = [group[0].mean for group in measured]
-    rise = min(b - a if math.isfinite(a) else -math.inf for a, b in zip(means, means[1:], strict=False))
+    rise = min(b - a for a, b in zip(means, means[1:], strict=False))
+    if not all(map(math.isfinite, means)):
+        rise = -math.inf
     return Judgement(rise, None, tolerance is not None and rise >= -tolerance.tolerance and means[-1] > means[0])
 
 
@@ -260,8 +289,8 @@ def ours_as_text(verdict: Mapping[str, Any]) -> str:
     """Ours as a person reads it, with its interval over seeds; nothing where it was not run."""
     if verdict.get("never_reached"):
         return "never reached"
-    if verdict["ours"] is None:
-        return ""
+    if verdict["ours"] is None or math.isnan(verdict["ours"]):
+        return "" if verdict["verdict"] == "not run" else "no number"
     interval = " to ".join(value_as_text(verdict, end) for end in verdict["interval"] or [])
     ours = OURS.get(verdict["kind"], "") + value_as_text(verdict, verdict["ours"])
     return ours + (f" ({interval})" if interval else "")
