@@ -44,7 +44,7 @@ publish: .venv/installed
 pull-results: .venv/installed
 	dvc pull --allow-missing
 
-## make test           the whole test suite
+## make test           the test suite; what needs a GPU, Ray or a browser is skipped without
 test: .venv/installed
 	pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
 
