@@ -6,7 +6,9 @@ the disk is handed out again and again. Our stages refuse it; this is the remedy
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from dvc_data.hashfile.tree import Tree
@@ -21,14 +23,13 @@ def main() -> None:
     """Print what was damaged and is deleted, and how much was read."""
     path_parser(__doc__).parse_args()
     with dvc_errors_as_ours(), locked_repository() as repo:  # what DVC is just writing is no damage
-        verify(Path(repo.cache.local.path))
+        outputs = [Path(os.path.relpath(out.fs_path)) for stage in repo.index.stages if stage.cmd for out in stage.outs]
+        verify(Path(repo.cache.local.path), [folder for folder in outputs if (folder / "meta.json").exists()])
 
 
-def verify(cache: Path) -> None:
-    """Read every file of DVC's cache, the data sets and the runs below the working folder; delete what is damaged."""
+def verify(cache: Path, folders: Sequence[Path]) -> None:
+    """Read every file of DVC's cache and these sealed outputs of stages; delete what is damaged."""
     objects = [path for path in sorted(cache.glob("??/*")) if path.is_file() and path.suffix != ".tmp"]
-    metas = (path for name in ("data", "runs") for path in Path(name).rglob("meta.json"))
-    folders = sorted(path.parent for path in metas if ".partial" not in path.parent.suffix)
     damaged = [path for path in objects if not is_whole(path)]
     damaged += [path for list_of_files in damaged if (path := adopted(cache, list_of_files)) in objects]
     damaged = list(dict.fromkeys(damaged))

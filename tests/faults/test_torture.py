@@ -146,6 +146,15 @@ def test_verify_deletes_what_is_damaged_in_the_cache_and_nothing_else(tmp_path, 
     assert (objects[0].parent / ".half.tmp").exists()
 
 
+def test_verify_deletes_damaged_outputs_of_stages_and_no_folder_of_ones_own(tmp_path, run_stage):
+    dvc_in_a_repository(tmp_path)("stage", "add", "-n", "stage", "-o", "data/raw", "true")
+    for name in ("raw", "mine"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "meta.json").write_text('{"camera": "my own"}')
+    assert "damaged, deleted: data/raw\n" in run_stage("tools.verify").stdout
+    assert [path.name for path in (tmp_path / "data").iterdir() if path.is_dir()] == ["mine"]
+
+
 def test_verify_deletes_the_list_that_dvc_makes_of_a_damaged_list_of_files(tmp_path, run_stage):
     dvc = dvc_in_a_repository(tmp_path)
     dvc("stage", "add", "--run", "-n", "stage", "-d", "folder", "-o", "out", "cp -r folder out")
