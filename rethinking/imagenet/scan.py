@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -26,7 +27,7 @@ from rethinking.sources.common.archives import (
     files_below,
     require_not_left_out,
 )
-from rethinking.sources.common.images import SPLITS, Places, clutter_in, opened
+from rethinking.sources.common.images import SPLITS, Places, classes_of, opened
 from rethinking.sources.common.raw import balanced_subsets
 
 # The largest image of ImageNet has 61 million pixels.
@@ -62,9 +63,9 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
             f"dataset.source: no such file or folder '{source}'; expected a folder of ImageNet's official archives, or "
             "a folder or tar of train/<class>/<image> and test/<class>/<image>"
         )
-    passed_over: Counter[str] = Counter()
+    places = Places()
     official = source.is_dir() and (source / OFFICIAL["train"]).exists()
-    found = official_images(source) if official else tree_images(source, passed_over)
+    found = official_images(source) if official else tree_images(source, places)
     archives: dict[str, int] = {}
     rows: dict[str, list[tuple]] = {split: [] for split in SPLITS}
     for image, (width, height, mode) in zip_in_threads(measured, found):
@@ -74,7 +75,7 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
         rows[image.split].append((image.class_name, os.fsencode(image.name), *place, width, height, mode, digest))
         on_image(image.path)
     write(folder, "imagenet" if official else "imagefolder", rows, list(archives), dataset)
-    return passed_over
+    return places.passed_over
 
 
 def measured(image: Found) -> tuple[int, int, bytes]:
@@ -99,15 +100,7 @@ def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[
 
     Raises DataError where classes do not fit, UsageError where there are too few images.
     """
-    class_names = sorted({row[0] for row in rows["train"]})
-    tests = {row[0] for row in rows["test"]}
-    if not tests or len(class_names) < 2:
-        raise DataError(
-            "dataset.source: expected images as train/<class>/<image> and test/<class>/<image>, at least two classes; "
-            f"found {len(rows['train'])} train and {len(rows['test'])} test images of {len(class_names)} classes"
-        )
-    if odd := sorted(tests ^ set(class_names)):
-        raise DataError(f"dataset.source: class '{odd[0]}' is in only one of train and test")
+    class_names = classes_of(*([row[0] for row in rows[split]] for split in SPLITS))
     number = {class_name: label for label, class_name in enumerate(class_names)}
     longest = max(len(row[1]) for split in rows.values() for row in split)
     arrays = {}
@@ -125,31 +118,26 @@ def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[
 # --- Folders and archives of train/<class>/<image>
 
 
-def tree_images(source: Path, passed_over: Counter[str]) -> Iterator[Found]:
+def tree_images(source: Path, places: Places) -> Iterator[Found]:
     """Every image of a folder or tar of train/<class>/<image> and test/<class>/<image>."""
-    places = Places()
-    for name, archive, offset, content in members_of(source):
+    for name, archive, offset, read in members_of(source):
         path = PurePosixPath(name)
-        if set(path.parts[:-1]).isdisjoint(SPLITS):
+        if not places.take(path):
             continue
-        if clutter := clutter_in(path):
-            passed_over[clutter] += 1
-            continue
-        places.take(path)
         if archive is None and len(path.parts) > 3:
             raise DataError(f"dataset.source: '{path}' lies in a folder of '{source}'; name that folder instead")
-        yield Found(path.parts[-3], path.parts[-2], path.name, archive, offset, content)
+        yield Found(path.parts[-3], path.parts[-2], path.name, archive, offset, read())
 
 
-def members_of(source: Path) -> Iterator[tuple[str, str | None, int, bytes]]:
-    """(name, archive, offset, bytes) of every file below a folder or in a tar."""
+def members_of(source: Path) -> Iterator[tuple[str, str | None, int, Callable[[], bytes]]]:
+    """(name, archive, offset, function that reads the bytes) of every file below a folder or in a tar."""
     if source.is_dir():
         for path in files_below(source):
-            yield path.relative_to(source).as_posix(), None, 0, path.read_bytes()
+            yield path.relative_to(source).as_posix(), None, 0, path.read_bytes
     else:
         with open(source, "rb") as file:
             for name, offset, content in tar_members(source, file):
-                yield name, "", offset, content  # the source itself: `source / ""`
+                yield name, "", offset, partial(bytes, content)  # the source itself: `source / ""`
 
 
 class Hashed(io.BufferedIOBase):

@@ -215,6 +215,14 @@ def test_what_tools_leave_is_passed_over_and_counted(tmp_path):
     assert passed_over == {".DS_Store": 1, "Thumbs.db": 1}
 
 
+def test_what_lies_beside_the_images_is_not_read(tmp_path):
+    source = write_folder(tmp_path / "images", image_files())
+    with open(source / "backup.tar", "wb") as file:
+        file.truncate(2**40)  # more than any memory
+    (tmp_path / "index").mkdir()
+    assert scan(Dataset(source=str(source)), tmp_path / "index") == {}
+
+
 def test_a_class_balanced_subset_keeps_the_same_images_of_every_source(tmp_path):
     files = image_files()
     folder, tar = write_folder(tmp_path / "folder", files), tmp_path / "images.tar"

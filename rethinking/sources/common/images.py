@@ -49,39 +49,29 @@ def read_image_tree(
     """
     decoded: dict[str, list[tuple[str, str, np.ndarray]]] = {split: [] for split in SPLITS}
     formats: Counter[str] = Counter()
-    passed_over: Counter[str] = Counter()
     places = Places()
     for file_name, content in files:
         path = PurePosixPath(file_name)
-        if set(path.parts[:-1]).isdisjoint(SPLITS):
+        if not places.take(path):
             continue
-        if clutter := clutter_in(path):
-            passed_over[clutter] += 1
-            continue
-        places.take(path)
         image = _decode(file_name, content)
         shape = shape or image.shape
         if image.shape != shape:
             raise DataError(f"dataset.source: '{path}' is {image.shape} (H, W, C); expected {shape}")
         decoded[path.parts[-3]].append((path.parts[-2], path.name, image))
         formats[FORMATS[path.suffix.lower()]] += 1
-    class_names = sorted({class_name for class_name, _, _ in decoded["train"]})
-    if not decoded["test"] or len(class_names) < 2:
-        raise DataError(
-            "dataset.source: expected image files as train/<class>/<image> and test/<class>/<image>, at least two "
-            f"classes; found {len(decoded['train'])} train and {len(decoded['test'])} test images of {class_names}"
-        )
+    class_names = classes_of(*([class_name for class_name, _, _ in decoded[split]] for split in SPLITS))
     if classes is not None and len(class_names) != classes:
         raise DataError(f"dataset.source: found {len(class_names)} classes; {name} has {classes}")
     image_format = formats.most_common(1)[0][0]
     return RawData(
-        *_stack("train", decoded["train"], class_names),
-        *_stack("test", decoded["test"], class_names),
+        *_stack(decoded["train"], class_names),
+        *_stack(decoded["test"], class_names),
         class_names=class_names,
         name=name if name == "imagefolder" else f"{name}-{image_format}",
         source_kind=f"image files ({image_format})",
         source_path=source,
-        passed_over=passed_over,
+        passed_over=places.passed_over,
     )
 
 
@@ -91,14 +81,23 @@ def clutter_in(path: PurePosixPath) -> str | None:
 
 
 class Places:
-    """Where the images lie: each split in one folder, each image once."""
+    """Where the images lie: each split in one folder, each image once. `passed_over` counts what tools left there."""
 
     def __init__(self) -> None:
+        self.passed_over: Counter[str] = Counter()
         self.images: set[PurePosixPath] = set()
         self.first: dict[str, PurePosixPath] = {}
 
-    def take(self, path: PurePosixPath) -> None:
-        """Note an image. Raises DataError for another file, an image seen before, and a second copy of a split."""
+    def take(self, path: PurePosixPath) -> bool:
+        """Whether it is an image, which is noted; a file outside train/ and test/ is none, nor is clutter.
+
+        Raises DataError for another file, an image seen before, and a second copy of a split.
+        """
+        if set(path.parts[:-1]).isdisjoint(SPLITS):
+            return False
+        if clutter := clutter_in(path):
+            self.passed_over[clutter] += 1
+            return False
         if not is_image_file(path.as_posix()):
             raise DataError(
                 f"dataset.source: '{path}' is no train/<class>/<image> or test/<class>/<image> whose name ends in one "
@@ -110,18 +109,26 @@ class Places:
         first = self.first.setdefault(path.parts[-3], path)
         if path.parts[:-3] != first.parts[:-3]:
             raise DataError(f"dataset.source: '{first}' and '{path}' lie in two {path.parts[-3]} folders; keep one")
+        return True
 
 
-def _stack(
-    split: str, items: list[tuple[str, str, np.ndarray]], class_names: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def classes_of(train: list[str], test: list[str]) -> list[str]:
+    """The classes, sorted, by those of each image. Raises DataError for fewer than two, or one of one split alone."""
+    names = sorted({*train})
+    if not test or len(names) < 2:
+        raise DataError(
+            "dataset.source: expected image files as train/<class>/<image> and test/<class>/<image>, at least two "
+            f"classes; found {len(train)} train and {len(test)} test images of {len(names)} classes"
+        )
+    if odd := sorted({*names} ^ {*test}):
+        raise DataError(f"dataset.source: class '{odd[0]}' is in only one of train and test")
+    return names
+
+
+def _stack(items: list[tuple[str, str, np.ndarray]], class_names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, H, W, C) uint8 and labels (N,) int64, sorted by class and file name whatever the archive's order."""
     items.sort(key=lambda item: item[:2])
     index = {class_name: label for label, class_name in enumerate(class_names)}
-    found = {class_name for class_name, _, _ in items}
-    if found != set(class_names):
-        odd = sorted(found ^ set(class_names))[0]
-        raise DataError(f"dataset.source: class '{odd}' is in only one of train and test, seen while reading {split}")
     labels = np.array([index[class_name] for class_name, _, _ in items], dtype=np.int64)
     return np.stack([image for _, _, image in items]), labels
 

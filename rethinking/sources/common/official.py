@@ -46,16 +46,16 @@ def download(urls: list[str], filename: str, md5: str, downloads: Path) -> Path:
     from torchvision.datasets.utils import check_integrity, download_url
 
     path = downloads / filename
+    if check_integrity(str(path), md5):
+        return path
     problem: Exception | None = None
     for url in urls:
         try:
-            download_url(url, str(downloads), filename, md5)
+            with new_file(path) as partial:  # two stages may fetch the same file at once
+                download_url(url, str(downloads), partial.name, md5)
             return path
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
             problem = error
-        finally:
-            if path.exists() and not check_integrity(str(path), md5):
-                path.unlink()
     raise DataError(
         f"dataset.source: cannot download {urls[0]} ({problem}); with no network, set dataset.source to a local copy "
         f"of {filename}, or run `make demo`, which needs no download"
