@@ -2,7 +2,7 @@
 
 from rethinking.core import config, registry
 from rethinking.core.arguments import path_parser
-from rethinking.core.arrays import ImageData, open_dataset, raw_fingerprint, save_arrays
+from rethinking.core.arrays import open_dataset, raw_fingerprint, save_arrays
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, write_json
 from rethinking.corruptions.common.request import Request
@@ -17,7 +17,7 @@ def main() -> None:
     corruption = parameters.corruption(arguments.name)
 
     data = open_dataset(arguments.raw)
-    require_large_enough(data, parameters.dataset.input_size)
+    parameters.require_large_enough(min(data.train_images.shape[1:3]))
     module = registry.load("corruptions", corruption.kind, "corrupt.kind")
     has_level = getattr(module, "HAS_LEVEL", False)
     if arguments.name and "-" in arguments.name and not has_level:
@@ -44,15 +44,6 @@ def main() -> None:
         save_arrays(folder, arrays, meta)
     expected = "" if audit["expected_changed"] is None else f", expected {audit['expected_changed']:.2%}"
     print(f"{arguments.name or corruption.kind}: {audit['changed']:.2%} changed{expected}")
-
-
-def require_large_enough(data: ImageData, size: int) -> None:
-    """Raise UsageError where images are smaller than the network's input, to which they are cropped."""
-    width = min(data.train_images.shape[1:3])
-    if size > width:
-        raise UsageError(
-            f"dataset.input_size: found {size}, but the images of {data.name} are only {width} pixels wide"
-        )
 
 
 if __name__ == "__main__":

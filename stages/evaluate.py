@@ -15,17 +15,13 @@ from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
 from rethinking.core.workspace import checkpoint_file
 from rethinking.models.parts.network import load_weights
-from rethinking.results.runs import gather, nested
+from rethinking.results.runs import gather, nested, remeasured_tolerance
 from rethinking.results.table import table
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import per_class_accuracy, predict_all, scores
 from rethinking.training.problem import network, problem_of
 from rethinking.training.recipe import description
 from rethinking.training.run_key import run_key
-
-# Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
-ACCURACY_TOLERANCE = 0.002
-TOLERATED_IMAGES = 2
 
 
 def main() -> None:
@@ -69,11 +65,9 @@ def measure(
     problem = problem_of(parameters, run.arch, data, device)
     predictions = predict_all(model, problem, parameters.train.precision)
     found = scores(problem, predictions)
-    sizes = _set_sizes(data)
-    for name, value in found.items():
-        recorded = metrics[name]
-        tolerance = max(ACCURACY_TOLERANCE, TOLERATED_IMAGES / max(sizes.get(name, 1), 1))
-        if name in sizes and abs((recorded or 0.0) - (value or 0.0)) > tolerance:
+    for name, images in _set_sizes(data).items():
+        recorded, value = metrics[name], found[name]
+        if abs((recorded or 0.0) - (value or 0.0)) > remeasured_tolerance(images):
             raise DataError(f"{folder}/metrics.json has {name} {recorded}, but its weights give {value}")
     train = per_class_accuracy(predictions.train, problem.train_labels, data.classes)
     test = per_class_accuracy(predictions.test, problem.test_labels, data.classes)

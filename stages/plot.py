@@ -1,7 +1,7 @@
 """Stage plot: the pipeline's figures from the collected metrics, as PNG and SVG of the same bytes every time."""
 
 from rethinking.core.arguments import path_parser
-from rethinking.core.errors import run_stage
+from rethinking.core.errors import DataError, run_stage
 from rethinking.figures.curves import learning_curves, memorisation, training_loss
 from rethinking.figures.levels import test_error
 from rethinking.figures.style import save, style
@@ -19,6 +19,8 @@ def main() -> None:
     """Draw every figure from summary.json, curves.csv and steps.csv of one pipeline."""
     arguments = path_parser(__doc__, "metrics", "out").parse_args()
     runs = load_runs(arguments.metrics)
+    if not runs:
+        raise DataError(f"{arguments.metrics} holds no runs; run the pipeline that writes them first")
     style()
     for name, draw in FIGURES.items():
         save(draw(runs), arguments.out / name)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
-from rethinking.core.files import read_json
+from rethinking.core.files import read_mapping
 from rethinking.core.tables import read_table
 from rethinking.figures.style import save, style
 from rethinking.figures.theory import expressivity, kernels, minimum_norm, random_signs
@@ -13,7 +13,7 @@ from rethinking.figures.theory import expressivity, kernels, minimum_norm, rando
 def main() -> None:
     """Draw the figures of what was collected."""
     arguments = path_parser(__doc__, "metrics", "out").parse_args()
-    summary = read_json(arguments.metrics / "summary.json")
+    summary = read_mapping(arguments.metrics / "summary.json")
 
     def table(name: str) -> pd.DataFrame:
         return read_table(arguments.metrics / f"{name}.csv")

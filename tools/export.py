@@ -54,7 +54,7 @@ def _find(data: Path, name: str) -> Path:
 def _raw_set(data: Path, wanted: str) -> Path:
     for path in sorted(data.glob("*/meta.json")):
         meta = read_json(path)
-        if "raw" not in meta and raw_fingerprint(meta) == wanted:
+        if "sha256" in meta and "raw" not in meta and raw_fingerprint(meta) == wanted:
             return path.parent
     raise DataError(f"no raw set below {data} is the one this was made from; run `dvc repro` to make it")
 

@@ -60,7 +60,7 @@ TRUE_LABELS = "data/raw/train_labels.npy"
 _Kind = TypeVar("_Kind")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-# The bounds above are those of memory and of torch's float32 and int64, which end in a traceback.
+# Upper bounds keep memory and torch's float32 and int64 from failing with a traceback.
 MOST_IMAGES_A_BATCH = 2**20
 Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Coefficient = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -256,7 +256,8 @@ class Parameters(Section):
         """These parameters with the run's variant and seed in them.
 
         A variant is `plain`, or joined by `+`: weight_decay, random_crop, augmentation and batch_size-N. It says all of
-        the run's regularisers, whatever the section `regularizers` has. Raises UsageError for another.
+        the run's regularisers, whatever the section `regularizers` has. Raises UsageError for another, and
+        for an impossible seed.
         """
         train = {} if run.seed is None else {"seed": run.seed}
         regularizers: dict[str, bool] = {}
@@ -271,9 +272,13 @@ class Parameters(Section):
                     f"paper.runs: unknown part '{part}' of variant '{run.variant}'; allowed: plain, or joined by + "
                     "random_crop, augmentation, weight_decay and batch_size-N, N at most 1048576"
                 )
+        try:
+            changed = Train.model_validate(self.train.model_dump() | train)
+        except ValidationError as error:
+            raise UsageError(error_sentence(error, "train")) from None
         return self.model_copy(
             update={
-                "train": self.train.model_copy(update=train),
+                "train": changed,
                 "regularizers": Regularizers(**regularizers) if run.variant else self.regularizers,
             }
         )
@@ -411,7 +416,7 @@ def _require_names(parameters: Parameters) -> None:
     for arch in dict.fromkeys([*(run.arch for run in runs), *parameters.train.archs]):
         registry.require("models", arch, archs_key)
         parameters.recipe(arch)
-    for name in {run.corruption for run in runs if run.corruption is not None}:
+    for name in dict.fromkeys(run.corruption for run in runs if run.corruption is not None):
         registry.require("corruptions", parameters.corruption(name).kind, parameters.corruptions_key)
     for run in runs:
         parameters.of_run(run)

@@ -39,8 +39,8 @@ def _replacement(path: Path) -> Iterator[Path]:
     """As `new_file` and `new_folder`; makes the folder of `path`, and removes what killed processes left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        process = int(left.suffixes[-2].removeprefix("."))
-        if process != os.getpid() and psutil.pid_exists(process):
+        process = left.suffixes[-2].removeprefix(".")
+        if not process.isdecimal() or (int(process) != os.getpid() and psutil.pid_exists(int(process))):
             continue
         _remove(left)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -76,16 +76,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file. Raises DataError, naming it, where it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the pipeline that writes it first") from None
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises DataError, naming the file, where it is none."""
-    try:
-        content = read_json(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); run the pipeline that writes it first") from None
+    content = read_json(path)
     if not isinstance(content, dict):
         raise DataError(f"{path} holds {type(content).__name__}; expected a mapping; run the pipeline that writes it")
     return content
@@ -149,7 +149,7 @@ def read_sealed(folder: Path, only: Collection[str] | None = None) -> dict[str, 
         hashes, expected = meta["sha256"], meta.pop("seal")
         if sha256_of(meta) != expected:
             raise ValueError
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (DataError, ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{folder} holds no readable meta.json that nobody has changed; {remedy}") from None
     for name, recorded in hashes.items():
         if only is not None and name not in only:

@@ -47,7 +47,7 @@ def kind_and_level(corruption: str) -> tuple[str, float]:
         level = float(number or 0)
     except ValueError:
         level = math.nan
-    if corruption_name(kind, level) != corruption:
+    if corruption_name(kind, level) != corruption or "e" in number:
         raise ValueError(f"'{corruption}' has no level between 0 and 1 that is written as in labels-0.5 or labels-1.0")
     return kind, level
 

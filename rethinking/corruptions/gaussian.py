@@ -4,6 +4,7 @@ Mean and variance are those of each colour channel over the cropped training ima
 draws are kept as float16: uint8 would clip the 4% of CIFAR-10's that fall outside 0 to 255.
 """
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -48,7 +49,7 @@ def draw(shape: tuple[int, ...], mean: np.ndarray, std: np.ndarray, seed: int, s
 
     # A generator for each block: the threads may finish in any order, the draws are the same.
     with ThreadPoolExecutor() as pool:
-        list(pool.map(fill, *zip(*enumerate(blocks(noise)), strict=True)))
+        list(pool.map(fill, itertools.count(), blocks(noise)))
     return noise
 
 

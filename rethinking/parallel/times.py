@@ -22,8 +22,9 @@ def times_file() -> Path:
 def note(ended: Ended, state: State) -> None:
     """Add a line on a stage that ran; one that was restored or unchanged took no time of its own."""
     if state not in (State.RESTORED, State.UNCHANGED):
-        # OpenMP takes a list, too, a number for each level of nesting.
-        threads = int((os.environ.get("OMP_NUM_THREADS") or str(available_cores())).split(",")[0])
+        # OpenMP takes a list, too, a number for each level of nesting, and does without where it is none.
+        asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        threads = int(asked) if asked.isdecimal() else available_cores()
         line = {"stage": ended.name, "seconds": round(ended.seconds, 1), "threads": threads}
         times_file().parent.mkdir(exist_ok=True)
         with open(times_file(), "a", encoding="utf-8") as file:

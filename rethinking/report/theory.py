@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rethinking.core.files import read_json
+from rethinking.core.files import read_mapping
 from rethinking.paper.names import DATASETS, LABELLINGS
 from rethinking.paper.text import as_text
 from rethinking.report.rows import DASH, Links, Number, data_uri
@@ -66,7 +66,7 @@ def theory_sections(metrics: Path, plots: Path, links: Links) -> list[dict[str, 
     sections = []
     for path in sorted(metrics.glob("*/summary.json")):
         name = path.parent.name
-        summary = {part: result for part, result in read_json(path).items() if result}
+        summary = {part: result for part, result in read_mapping(path).items() if result}
         if not summary:
             continue
         href = links.to(f"theory/{name}/{path.name}")

@@ -75,6 +75,11 @@ def has_final_test(metrics: Mapping[str, Any]) -> bool:
     return not metrics.get("ended_when_fitted") or (metrics["kind"] == "labels" and metrics["level"] == 1)
 
 
+def remeasured_tolerance(images: int) -> float:
+    """How far an accuracy over so many images may be from the one of a run: another device rounds otherwise."""
+    return max(0.002, 2 / max(images, 1))  # two images of a small set
+
+
 def row_of(run: RunName, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """A run's metrics.json as a row of the table of runs, flat."""
     row: dict[str, Any] = {"run": run.text}

@@ -7,7 +7,7 @@ before is replaced.
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -115,18 +115,23 @@ def followed(
     mirror = settings.mirror
     require_mirror(mirror, f"{section}.mirror")
     folder = main_copy() / "live" / out
-    followers: list[Follower] = [bar, *([DvcLive(folder)] if settings.live else [])]
-    if mirror == "wandb":
-        followers.append(WeightsAndBiases(out.as_posix(), folder, parameters))
-    elif mirror == "tensorboard":
-        followers.append(TensorBoard(folder))
+    followers: list[Follower] = []
 
     def log(row: dict[str, Any]) -> None:
         for follower in followers:
             follower.log(row)
 
-    try:
+    with ExitStack() as closing:
+
+        def add(follower: Follower) -> None:
+            followers.append(follower)
+            closing.callback(follower.close)
+
+        add(bar)
+        if settings.live:
+            add(DvcLive(folder))
+        if mirror == "wandb":
+            add(WeightsAndBiases(out.as_posix(), folder, parameters))
+        elif mirror == "tensorboard":
+            add(TensorBoard(folder))
         yield log
-    finally:
-        for follower in followers:
-            follower.close()

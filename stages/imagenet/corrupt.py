@@ -4,7 +4,7 @@ import numpy as np
 
 from rethinking.core import registry
 from rethinking.core.arguments import path_parser
-from rethinking.core.arrays import ImageData, save_arrays
+from rethinking.core.arrays import NO_CORRUPTION, ImageData, save_arrays
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, write_json
 from rethinking.core.run_name import kind_and_level
@@ -26,7 +26,7 @@ def main() -> None:
     data, request = labels_of(index), Request(level, parameters.corrupt.seed, parameters.train.input_size)
     module = registry.load("corruptions", kind, "rows")
     changed = module.corrupt(data, request)
-    labels = changed.get("train_labels", data.train_labels)
+    labels = changed["train_labels"]
     description = {"kind": kind, "level": level, "seed": parameters.corrupt.seed}
     audit = {**description, **module.audit(data, changed, request)}
     audit["largest_train_accuracy"] = largest_train_accuracy(index.train, labels)
@@ -49,7 +49,7 @@ def labels_of(index: Index) -> ImageData:
         train_true_labels=index.train.labels,
         name=index.name,
         class_names=index.class_names,
-        corruption={"kind": "none", "level": 0.0, "seed": 0},
+        corruption=NO_CORRUPTION,
         fingerprint=index.fingerprint,
     )
 

@@ -10,6 +10,7 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.determinism import repeatable_kernels
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.run_name import RunName
 from rethinking.core.tables import records, write_table
 from rethinking.core.workspace import checkpoint_file
 from rethinking.imagenet import config, processes
@@ -20,12 +21,8 @@ from rethinking.imagenet.loop import Training
 from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
 from rethinking.imagenet.processes import Processes
 from rethinking.models.parts.network import load_weights
-from rethinking.results.runs import gather, row_of
+from rethinking.results.runs import gather, remeasured_tolerance, row_of
 from rethinking.results.table import table
-
-# Another device rounds otherwise: accuracies measured again may differ by this, or by two images of a small set.
-ACCURACY_TOLERANCE = 0.002
-TOLERATED_IMAGES = 2
 
 
 def main() -> None:
@@ -37,10 +34,13 @@ def main() -> None:
     index = open_index(arguments.index, parameters.dataset.path)
 
     folders = {row: folder for row in parameters.rows if (folder := arguments.runs / row).exists()}
-    collected = {
-        parameters.run(row): measured(parameters, row, folder, arguments.data, index, place)
-        for row, folder in folders.items()
-    }
+    collected: dict[RunName, dict[str, Any]] = {}
+    states: list[Path] = []  # of these trainings; those of other parameters may still be continued
+    for row, folder in folders.items():
+        labels, _ = open_labels(arguments.data / parameters.row(row).corruption, index)
+        data = run_fingerprint(index, labels)
+        collected[parameters.run(row)] = measured(parameters, row, folder, index, labels, data, place)
+        states.append(checkpoint_file(folder, run_key(parameters, row, data, place.device)))
     table_of_runs = [row_of(run, metrics) for run, metrics in collected.items()]
     write_table(arguments.out / "runs.csv", table_of_runs or pd.DataFrame(columns=["run"]))
     for name in ("curves", "steps"):
@@ -50,26 +50,23 @@ def main() -> None:
     made = {name: arguments.data / name / "audit.json" for name in corruptions}
     audits = {name: sizes | read_json(path) for name, path in made.items() if path.exists()}
     write_json(arguments.out / "audits.json", audits)
-    for row, folder in folders.items():
-        labels, _ = open_labels(arguments.data / parameters.row(row).corruption, index)
-        key = run_key(parameters, row, run_fingerprint(index, labels), place.device)
-        checkpoint_file(folder, key).unlink(missing_ok=True)
+    for state in states:
+        state.unlink(missing_ok=True)
     text = table([parameters.run(row) for row in parameters.rows], collected)
     write_text(arguments.out / "table.md", text)
     print(text, end="")
 
 
 def measured(
-    parameters: Parameters, row: str, folder: Path, data: Path, index: Index, place: Processes
+    parameters: Parameters, row: str, folder: Path, index: Index, labels: np.ndarray, data: str, place: Processes
 ) -> dict[str, Any]:
-    """A row's metrics, once its weights have given the accuracies of its last epoch again.
+    """A row's metrics, once its weights have given the accuracies of its last epoch again. `data` is the fingerprint.
 
     Raises DataError where they do not, or where the run was made from other parameters, images or labels.
     """
     meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
-    labels, _ = open_labels(data / parameters.row(row).corruption, index)
     recipe, recorded = sha256_of(parameters.recipe(row)), sha256_of(meta["recipe"])
-    if recipe != recorded or meta["data"] != run_fingerprint(index, labels):
+    if recipe != recorded or meta["data"] != data:
         raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
     model = network(parameters, row, len(index.class_names))
     load_weights(model, folder / "model.safetensors", place.device)
@@ -78,8 +75,7 @@ def measured(
         found = training.evaluate(training.step.parameters)
     last = records(gather({parameters.run(row): folder}, "curves"))[-1]
     for name, count in (("train_accuracy", len(training.evaluated)), ("test_accuracy", len(index.test))):
-        tolerance = max(ACCURACY_TOLERANCE, TOLERATED_IMAGES / count)
-        if not np.isclose(found[name], last[name], rtol=0, atol=tolerance):
+        if not np.isclose(found[name], last[name], rtol=0, atol=remeasured_tolerance(count)):
             raise DataError(f"{folder}/curves.csv ends with {name} {last[name]}, but its weights give {found[name]}")
     return metrics
 

@@ -60,6 +60,7 @@ BAD = [
     ("grid.corruptions", ["labels"], ["'labels'", "between 0 and 1"]),
     ("grid.corruptions", ["labels-"], ["'labels-'", "written as in labels-0.5"]),
     ("grid.corruptions", ["labels-0.5", "labels-0.50"], ["'labels-0.50'", "written as in labels-0.5"]),
+    ("grid.corruptions", ["labels-1e-05"], ["'labels-1e-05'", "written as in labels-0.5"]),
     ("grid.corruptions", ["labels-0.0"], ["'labels-0.0'", "written as in labels-0.5"]),
     ("grid.corruptions", ["given"], ["found 'given'", "only the headline's corrupt.kind"]),
     ("grid.corruptions", ["lables-0.5"], ["'lables'", "did you mean 'labels'?"]),
@@ -375,6 +376,8 @@ def test_a_variant_and_a_seed_change_only_what_they_name(write_parameters):
     assert (changed.train.seed, changed.train.batch_size, changed.regularizers.random_crop) == (7, 32, True)
     assert changed.regularizers.weight_decay is False
     assert parameters.of_run(run._replace(variant="plain", seed=None)) == parameters
+    with pytest.raises(UsageError, match=r"^train\.seed: found -1; expected"):
+        parameters.of_run(run._replace(seed=-1))
 
 
 def test_a_later_files_keys_replace_an_earlier_ones(tmp_path, write_parameters):

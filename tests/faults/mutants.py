@@ -142,7 +142,7 @@ MISTAKES = {
         (
             "a tampered metric passes the evaluation",
             "measure",
-            "name in sizes",
+            "abs((recorded or 0.0) - (value or 0.0)) > remeasured_tolerance(images)",
             "False",
             "tests/stages/test_evaluate.py",
         ),

@@ -395,6 +395,13 @@ def test_the_stage_writes_the_same_page_twice(results, tmp_path, run_stage):
     assert "dvc repro paper/dvc.yaml:figure_1@inception-none-plain-0" in Page((tmp_path / "one.html").read_text()).text
 
 
+def test_verdicts_cut_short_are_named(tmp_path, failure):
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut/claims.json").write_text("[{")
+    code, message = failure("report", "--metrics", "cut", "--grid", ROOT / "paper/params.yaml")
+    assert (code, message.startswith("error: cut/claims.json cannot be read (")) == (1, True)
+
+
 def test_a_missing_grid_is_named(failure):
     assert failure("report", "--grid", "none.yaml") == (
         2,

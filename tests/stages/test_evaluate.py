@@ -154,3 +154,10 @@ def test_figures_have_the_same_bytes_every_time(project, monkeypatch):
     for name in names:
         assert (project / "first" / name).read_bytes() == (project / "second" / name).read_bytes()
     assert b"<dc:date>" not in (project / "first/learning_curves.svg").read_bytes()
+
+
+def test_a_folder_without_runs_is_no_picture(failure):
+    assert failure("plot", "--metrics", "nowhere", "--out", "plots") == (
+        1,
+        "error: nowhere holds no runs; run the pipeline that writes them first",
+    )

@@ -102,6 +102,12 @@ def test_a_lost_raw_set_is_said(tmp_path, failure, data):
     assert not (tmp_path / "out.npz").exists()
 
 
+def test_a_folder_of_ones_own_beside_the_sets_is_passed_over(run_stage, data):
+    (data / "mine").mkdir()
+    (data / "mine/meta.json").write_text('{"camera": "my own"}')
+    assert "train_labels (20,) int64" in export(run_stage, "demo/labels-0.5", "out.npz")
+
+
 def test_a_damaged_set_is_not_exported(tmp_path, failure, data):
     path = data / "raw/test_images.npy"
     path.write_bytes(path.read_bytes()[:-1])
