@@ -13,7 +13,7 @@ demo: .venv/installed
 repro: .venv/installed
 	dvc repro
 
-## make paper JOBS=4   the grid: every run of the paper's figures and tables, four at once; prints its cost first
+## make paper JOBS=4   the grid and the theory: every run of the paper's figures and tables, four at once; prints its cost first
 paper: budget
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:report
 
@@ -90,7 +90,7 @@ torture: .venv/installed
 inputs: .venv/installed
 	python -m tests.faults.inputs
 
-## make verify         reads all of DVC's cache, data sets and runs, and deletes what is damaged
+## make verify         reads all of DVC's cache and of the stages' outputs, and deletes what is damaged
 verify: .venv/installed
 	python -m tools.verify
 

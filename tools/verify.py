@@ -1,4 +1,4 @@
-"""Read every byte of DVC's cache, the data sets and the runs, and delete what is damaged: `dvc repro` makes it anew.
+"""Read every byte of DVC's cache and of the stages' outputs, and delete what is damaged: `dvc repro` makes it anew.
 
 DVC trusts its cache unread and takes a file of the same size and time for the same file, so that a byte that rots on
 the disk is handed out again and again. Our stages refuse it; this is the remedy.

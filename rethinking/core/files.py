@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +41,9 @@ def _replacement(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         process = left.suffixes[-2].removeprefix(".")
-        if not process.isdecimal() or (int(process) != os.getpid() and psutil.pid_exists(int(process))):
+        if not re.fullmatch("[0-9]{1,9}", process):
+            continue  # none of ours
+        if int(process) != os.getpid() and psutil.pid_exists(int(process)):
             continue
         _remove(left)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

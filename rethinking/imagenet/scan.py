@@ -8,7 +8,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -130,14 +129,14 @@ def tree_images(source: Path, places: Places) -> Iterator[Found]:
 
 
 def members_of(source: Path) -> Iterator[tuple[str, str | None, int, Callable[[], bytes]]]:
-    """(name, archive, offset, function that reads the bytes) of every file below a folder or in a tar."""
+    """(name, archive, offset, what gives the bytes) of every file below a folder, or in a tar, which is read."""
     if source.is_dir():
         for path in files_below(source):
             yield path.relative_to(source).as_posix(), None, 0, path.read_bytes
     else:
         with open(source, "rb") as file:
             for name, offset, content in tar_members(source, file):
-                yield name, "", offset, partial(bytes, content)  # the source itself: `source / ""`
+                yield name, "", offset, io.BytesIO(content).read  # the source itself: `source / ""`
 
 
 class Hashed(io.BufferedIOBase):

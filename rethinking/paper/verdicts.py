@@ -3,7 +3,7 @@
 A verdict is `reproduced`, `differs` or `not run`. It is taken on the mean over seeds; with several seeds, the 95%
 interval of that mean (Student's t) stands beside it. What was never reached counts as infinitely late, and is in no
 order; nothing is extrapolated. What is missing otherwise is no number, and no claim holds of it. Nor does one on the
-test images of a network that has not learned its training set: it tests at chance whatever its labels are.
+test images of a network that has learned less than half of its training set, as chance may be all that it has.
 """
 
 import math
@@ -49,8 +49,8 @@ class Measured(NamedTuple):
     @property
     def unlearned(self) -> list[dict[str, Any]]:
         """The runs of which a metric of the test images says nothing, as they have not learned their training set."""
-        tested = self.name.startswith("test_")
-        return [run for run in self.runs if tested and run.get("train_accuracy", 1.0) < LEARNED]
+        tested = "test_" in self.name
+        return [run for run in self.runs if tested and (run.get("train_accuracy", 1.0) or 0.0) < LEARNED]
 
 
 class Results(NamedTuple):
@@ -139,7 +139,7 @@ def judge(claims: Claims, claim: Claim, results: Results) -> dict[str, Any]:
 
 
 def _judgement(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
-    """As the claim's kind has it; nothing holds of what is missing, or of a network that has learned nothing."""
+    """As the claim's kind has it; nothing holds of what is missing, or of a network that has not learned."""
     flat = list(chain(*measured))
     if any(math.isnan(one.mean) for one in flat):
         return Judgement(math.nan, None, holds=False)
@@ -205,8 +205,10 @@ def _difference(claim: Claim, tolerance: Tolerance | None, measured: list[list[M
 
 
 def _ratio(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:
+    """The first over the second, which must come from runs that fit, as otherwise nothing is there to compare with."""
     ratios = list(_paired(measured, lambda a, b: a / b if b and math.isfinite(b) else math.inf))
-    return _of_single(ratios, _within(claim))
+    fitted = all(run.get("fitted", True) for run in measured[1][0].runs)
+    return _of_single(ratios, lambda ours: fitted and math.isfinite(ours) and _within(claim)(ours))
 
 
 def _bound(claim: Claim, tolerance: Tolerance | None, measured: list[list[Measured]]) -> Judgement:

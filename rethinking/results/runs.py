@@ -76,7 +76,7 @@ def has_final_test(metrics: Mapping[str, Any]) -> bool:
 
 
 def remeasured_tolerance(images: int) -> float:
-    """How far an accuracy over so many images may be from the one of a run: another device rounds otherwise."""
+    """How far an accuracy measured again, of so many images, may be off, as another device rounds otherwise."""
     return max(0.002, 2 / max(images, 1))  # two images of a small set
 
 

@@ -35,12 +35,12 @@ def main() -> None:
 
     folders = {row: folder for row in parameters.rows if (folder := arguments.runs / row).exists()}
     collected: dict[RunName, dict[str, Any]] = {}
-    states: list[Path] = []  # of these trainings; those of other parameters may still be continued
+    states: list[Path] = []  # checkpoints of the runs collected here; others may still be continued
     for row, folder in folders.items():
         labels, _ = open_labels(arguments.data / parameters.row(row).corruption, index)
-        data = run_fingerprint(index, labels)
-        collected[parameters.run(row)] = measured(parameters, row, folder, index, labels, data, place)
-        states.append(checkpoint_file(folder, run_key(parameters, row, data, place.device)))
+        fingerprint = run_fingerprint(index, labels)
+        collected[parameters.run(row)] = measured(parameters, row, folder, index, labels, fingerprint, place)
+        states.append(checkpoint_file(folder, run_key(parameters, row, fingerprint, place.device)))
     table_of_runs = [row_of(run, metrics) for run, metrics in collected.items()]
     write_table(arguments.out / "runs.csv", table_of_runs or pd.DataFrame(columns=["run"]))
     for name in ("curves", "steps"):
@@ -58,15 +58,15 @@ def main() -> None:
 
 
 def measured(
-    parameters: Parameters, row: str, folder: Path, index: Index, labels: np.ndarray, data: str, place: Processes
+    parameters: Parameters, row: str, folder: Path, index: Index, labels: np.ndarray, fingerprint: str, place: Processes
 ) -> dict[str, Any]:
-    """A row's metrics, once its weights have given the accuracies of its last epoch again. `data` is the fingerprint.
+    """A row's metrics, once its weights have given the accuracies of its last epoch again.
 
     Raises DataError where they do not, or where the run was made from other parameters, images or labels.
     """
     meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
     recipe, recorded = sha256_of(parameters.recipe(row)), sha256_of(meta["recipe"])
-    if recipe != recorded or meta["data"] != data:
+    if recipe != recorded or meta["data"] != fingerprint:
         raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
     model = network(parameters, row, len(index.class_names))
     load_weights(model, folder / "model.safetensors", place.device)

@@ -422,8 +422,11 @@ def test_an_impossible_share_is_refused_alike_with_and_without_the_other_section
 def test_a_pattern_that_can_be_no_stages_name_is_refused(write_parameters):
     path = write_parameters({"resources": {"demo/dvc.yaml:train@*": {"cores": 2}}})
     for read in (config.load, config.resources):
-        with pytest.raises(UsageError, match="'/' is in no stage's name; expected a pattern of names alone, such as"):
+        with pytest.raises(UsageError, match="':' is in no stage's name; expected a pattern of names alone, such as"):
             read(path)
+    assert list(config.load(write_parameters({"resources": {"train@timm/*": {"cores": 2}}})).resources) == [
+        "train@timm/*"
+    ]
 
 
 def test_a_variant_says_all_regularisers_whatever_the_parameters_have(write_parameters):
