@@ -88,7 +88,7 @@ class Results(NamedTuple):
 
 def _says_when_fitted(run: Mapping[str, Any], name: str) -> bool:
     """Whether a run that ended as soon as it fitted says anything of a metric: it cannot tell late from never."""
-    return has_final_test(run) if name.startswith("test_") else run.get(name, 0) is not None
+    return has_final_test(run) if "test_" in name else run.get(name, 0) is not None
 
 
 class Judgement(NamedTuple):
