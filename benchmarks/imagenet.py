@@ -10,21 +10,24 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rethinking.core.cores import available_cores
-from rethinking.imagenet import config, processes
-from rethinking.imagenet.config import Dataset, Parameters
-from rethinking.imagenet.cost import training_rate
-from rethinking.imagenet.index import Index, open_index
-from rethinking.imagenet.loader import Images, TrainingOrder, batches, reading
-from rethinking.imagenet.network import network
+from rethinking.imagenet.common import config
+from rethinking.imagenet.common.config import Dataset, Parameters, Row
+from rethinking.imagenet.common.index import Index, open_index
 from rethinking.imagenet.scan import scan
-from rethinking.imagenet.step import GroupStep
-from rethinking.imagenet.transforms import augmented, centre_crop, draws
+from rethinking.imagenet.training import processes
+from rethinking.imagenet.training.loader import Images, TrainingOrder, batches, reading
+from rethinking.imagenet.training.network import network
+from rethinking.imagenet.training.step import GroupStep
+from rethinking.imagenet.training.transforms import augmented, centre_crop, draws
 from rethinking.parallel.hardware import environment
 
 MOST_IMAGES = 100  # that are read for a rate
+IMAGES_ON_A_CPU = 8  # of a group that is timed; a whole one would take minutes
+PLAIN = Row(corruption="none", variant="plain")
 # Eight H100 train about so many images a second: an estimate, not measured here.
 EIGHT_H100 = 15_000
 
@@ -64,9 +67,9 @@ def main() -> None:
 def waiting_share(parameters: Parameters, index: Index, group: int, workers: int) -> float:
     """The share of an epoch's time, its first step left out, in which the training waits for its next batch."""
     recipe = parameters.train.model_copy(update={"batch_size": group, "group_size": group, "epochs": 1})
-    place, row = processes.join(parameters.execution), parameters.row("true_plain")
-    model = network(parameters, "true_plain", 1000).to(place.device)
-    step = GroupStep(model, recipe, row, torch.tensor(index.train.labels, device=place.device), place)
+    place = processes.join(parameters.execution)
+    model = network(recipe, PLAIN, 1000).to(place.device)
+    step = GroupStep(model, recipe, PLAIN, torch.tensor(index.train.labels, device=place.device), place)
     order = TrainingOrder(len(index.train), group, 0, 1, (1, 0), step.share)
     waited = trained = 0.0
     ready = time.perf_counter()
@@ -80,6 +83,26 @@ def waiting_share(parameters: Parameters, index: Index, group: int, workers: int
                 waited, trained = waited + came - ready, trained + done - came
             ready = done
     return waited / (waited + trained)
+
+
+def training_rate(parameters: Parameters, classes: int, steps: int = 3) -> float:
+    """Images a second of so many steps of one group of noise, after a first one that is not counted."""
+    place = processes.join(parameters.execution)
+    size = parameters.train.group_size if place.device.type == "cuda" else IMAGES_ON_A_CPU
+    recipe = parameters.train.model_copy(update={"batch_size": size, "group_size": size})
+    model = network(recipe, PLAIN, classes).to(place.device)
+    labels = torch.arange(size * (steps + 1), device=place.device) % classes
+    step = GroupStep(model, recipe, PLAIN, labels, place)
+    shape = (size, recipe.input_size, recipe.input_size, 3)
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+    def run(positions: range) -> None:
+        for position in positions:
+            step.run(pixels, torch.arange(size), 1, position)
+        step.losses[positions[-1]].item()  # done, on any device
+
+    run(range(1))
+    return steps * size / seconds(lambda: run(range(1, steps + 1)))
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from benchmarks import limits
+from benchmarks.imagenet import training_rate
 from rethinking.core import config
 from rethinking.core.arguments import path_parser
 from rethinking.core.config import Parameters
 from rethinking.core.errors import UsageError, run_stage
 from rethinking.core.registry import load
 from rethinking.core.run_name import RunName
-from rethinking.imagenet import config as imagenet
-from rethinking.imagenet.cost import row_seconds, training_rate
+from rethinking.imagenet.common import config as imagenet
 from rethinking.models.parts.network import channels_last, seeded
 from rethinking.paper.names import DATASETS
 from rethinking.training.device import select_device
@@ -29,6 +29,7 @@ from rethinking.training.step import TrainingStep
 
 TIMED_BATCHES = 4  # in the evaluation
 SECONDS = 1.0  # of each measurement
+FORWARD_SHARE = 1 / 3  # of the arithmetic of a training step
 
 
 def main() -> None:
@@ -61,15 +62,20 @@ def main() -> None:
 
 
 def print_imagenet() -> None:
-    """Print what the rows of table 2 cost that have not run, here and on eight such devices."""
+    """Print what the rows of table 2 cost that have not run, here and, on a GPU, on eight of its kind."""
     parameters = imagenet.load(Path("imagenet/params.yaml"), Path("imagenet/imagenet.yaml"))
     rows, whole = [row for row in parameters.rows if not Path("runs/imagenet", row).exists()], DATASETS["imagenet"]
     rate = training_rate(parameters, whole.classes)
     days = row_seconds(parameters.train, whole.train_size, whole.test_size, rate) / 86400
-    print(
-        f"ImageNet: {len(rows)} rows to do, {rate:,.1f} images/s; {len(rows) * days:,.1f} days one after another, "
-        f"{len(rows) * days / 8:,.1f} on eight such devices."
-    )
+    eight = f", {len(rows) * days / 8:,.1f} on eight such GPUs" if torch.cuda.is_available() else ""
+    print(f"ImageNet: {len(rows)} rows to do, {rate:,.1f} images/s, {len(rows) * days:,.1f} days{eight}.")
+
+
+def row_seconds(train: imagenet.Train, train_images: int, test_images: int, rate: float) -> float:
+    """How long a row of table 2 takes at so many images a second, its evaluations included."""
+    evaluations = -(-train.epochs // train.evaluate_every)
+    predicted = evaluations * (min(train.evaluated_images, train_images) + test_images) + 2 * train_images
+    return (train.epochs * train_images + FORWARD_SHARE * predicted) / rate
 
 
 def print_set(parameters: Parameters, waiting: list[RunName]) -> tuple[float, float]:

@@ -16,8 +16,8 @@ import numpy as np
 
 from rethinking.core.arrays import save_arrays
 from rethinking.core.errors import DataError
-from rethinking.imagenet.config import Dataset
-from rethinking.imagenet.index import RECORD
+from rethinking.imagenet.common.config import Dataset
+from rethinking.imagenet.common.index import RECORD
 from rethinking.sources.common.archives import (
     DAMAGE,
     MAX_FILE_BYTES,
@@ -49,10 +49,10 @@ class Found(NamedTuple):
         return f"{self.split}/{self.class_name}/{self.name}"
 
 
-def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambda path: None) -> Counter[str]:
+def scan(dataset: Dataset, folder: Path, on_image: Callable[[int], object] = lambda size: None) -> Counter[str]:
     """Read and decode every image of the source once, and write the index of those asked for into an existing folder.
 
-    `on_image` gets the path of each. Returns what was passed over, by the name that gives it away.
+    `on_image` gets the bytes of each. Returns what was passed over, by the name that gives it away.
     Raises DataError for what is missing, damaged, undecodable or of no known form.
     """
     source = dataset.path
@@ -63,7 +63,7 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
             "a folder or tar of train/<class>/<image> and test/<class>/<image>"
         )
     places = Places()
-    official = source.is_dir() and (source / OFFICIAL["train"]).exists()
+    official = is_official(source)
     found = official_images(source) if official else tree_images(source, places)
     archives: dict[str, int] = {}
     rows: dict[str, list[tuple]] = {split: [] for split in SPLITS}
@@ -72,9 +72,20 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[str], None] = lambd
         digest = np.frombuffer(hashlib.sha256(image.content).digest(), np.uint8)
         place = (file, image.offset, len(image.content))
         rows[image.split].append((image.class_name, os.fsencode(image.name), *place, width, height, mode, digest))
-        on_image(image.path)
+        on_image(len(image.content))
     write(folder, "imagenet" if official else "imagefolder", rows, list(archives), dataset)
     return places.passed_over
+
+
+def bytes_of(source: Path) -> int:
+    """The size of all images that a scan reads, to which an archive's headers add a little."""
+    if is_official(source):
+        files = [source / name for name in OFFICIAL.values()]
+    elif source.is_dir():
+        files = [path for split in SPLITS if (source / split).is_dir() for path in files_below(source / split)]
+    else:
+        files = [source]
+    return sum(path.stat().st_size for path in files if path.exists())
 
 
 def measured(image: Found) -> tuple[int, int, bytes]:
@@ -119,6 +130,8 @@ def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[
 
 def tree_images(source: Path, places: Places) -> Iterator[Found]:
     """Every image of a folder or tar of train/<class>/<image> and test/<class>/<image>."""
+    if (source / "val").is_dir() and not (source / "test").exists():
+        raise DataError(f"dataset.source: '{source}' holds val/ and no test/; rename it; expected test/<class>/<image>")
     for name, archive, offset, read in members_of(source):
         path = PurePosixPath(name)
         if not places.take(path):
@@ -201,6 +214,11 @@ def _members(file: IO[bytes] | Hashed, start: int, prefix: str) -> Iterator[tupl
 OFFICIAL = {split: f"ILSVRC2012_img_{name}.tar" for split, name in (("train", "train"), ("test", "val"))}
 
 
+def is_official(source: Path) -> bool:
+    """Whether it is the folder of the official archives, perhaps not of all."""
+    return any((source / name).exists() for name in OFFICIAL.values())
+
+
 def official_images(folder: Path) -> Iterator[Found]:
     """Every image of the official archives of ILSVRC 2012, whose bytes must have the published MD5."""
     from torchvision.datasets.imagenet import ARCHIVE_META
@@ -208,25 +226,26 @@ def official_images(folder: Path) -> Iterator[Found]:
     for name in OFFICIAL.values():
         if not (folder / name).exists():
             raise DataError(f"dataset.source: '{folder}' lacks {name}; download it from image-net.org")
-    classes = validation_classes(folder, *ARCHIVE_META["devkit"])
-    yield from _official(folder, "train", ARCHIVE_META["train"][1], lambda name: PurePosixPath(name).parent.name)
-    yield from _official(folder, "test", ARCHIVE_META["val"][1], lambda name: classes[_number(name)])
+    classes = enumerate(validation_classes(folder, *ARCHIVE_META["devkit"]), start=1)
+    class_of = {f"ILSVRC2012_val_{number:08d}.JPEG": name for number, name in classes}
+    yield from _official(folder, "train", ARCHIVE_META["train"][1], lambda path: path.parent.name)
+    yield from _official(folder, "test", ARCHIVE_META["val"][1], lambda path: class_of.get(path.name, ""))
 
 
-def _official(folder: Path, split: str, md5: str, class_of: Callable[[str], str]) -> Iterator[Found]:
+def _official(folder: Path, split: str, md5: str, class_of: Callable[[PurePosixPath], str]) -> Iterator[Found]:
     path = folder / OFFICIAL[split]
     with Hashed(path) as file:
         for name, offset, content in tar_members(path, file):
-            yield Found(split, class_of(name), PurePosixPath(name).name, path.name, offset, content)
+            member = PurePosixPath(name)
+            if not (class_name := class_of(member)):
+                raise DataError(
+                    f"dataset.source: '{path}' holds '{name}', which the official one does not; fetch it again"
+                )
+            yield Found(split, class_name, member.name, path.name, offset, content)
         while file.read(2**20):
             pass
         if (found := file.md5.hexdigest()) != md5:
             raise DataError(f"dataset.source: '{path}' has MD5 {found}; the official one has {md5}; fetch it again")
-
-
-def _number(name: str) -> int:
-    """The place of a validation image such as ILSVRC2012_val_00000001.JPEG among the labels."""
-    return int(PurePosixPath(name).stem.rpartition("_")[2]) - 1
 
 
 def validation_classes(folder: Path, archive: str, md5: str) -> list[str]:

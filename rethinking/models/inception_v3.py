@@ -22,6 +22,9 @@ from rethinking.models.parts.inception import ShiftedBatchNorm
 from rethinking.models.parts.network import ImageShape, initialise
 
 SMALLEST = 75  # pixels a side: of one less the last map has no pixel
+# The part of the running statistics that a step replaces: the package's. It takes 10,000 steps to forget their first
+# values, before which evaluation says nothing; a shorter run needs more.
+STATISTICS_MOMENTUM = 3e-4
 FEWEST_CHANNELS = 16  # of any layer of a narrow network, as in TensorFlow-slim
 
 
@@ -121,7 +124,6 @@ class Factory:
     """Makes layers of `width` times as many channels."""
 
     width: float
-    statistics_momentum: float
 
     def branch(self, channels: int, steps: Branch) -> tuple[nn.Sequential, int]:
         """The steps after each other on maps of so many channels; and the channels that come out."""
@@ -145,7 +147,7 @@ class Factory:
         padding = (step.kernel[0] // 2, step.kernel[1] // 2) if step.padded else 0
         convolution = nn.Conv2d(channels, found, step.kernel, step.stride, padding, bias=False)
         normalisation = ShiftedBatchNorm(found)
-        normalisation.eps, normalisation.momentum = 0.001, self.statistics_momentum
+        normalisation.eps, normalisation.momentum = 0.001, STATISTICS_MOMENTUM
         return nn.Sequential(convolution, normalisation, nn.ReLU(inplace=True)), found
 
 
@@ -197,17 +199,10 @@ def _truncated_normal(deviation: float) -> Callable[[Tensor], Tensor]:
 
 
 def build(
-    image_shape: ImageShape,
-    classes: int,
-    dropout: float,
-    width: float = 1.0,
-    auxiliary: bool = False,
-    statistics_momentum: float = 3e-4,
+    image_shape: ImageShape, classes: int, dropout: float, width: float = 1.0, auxiliary: bool = False
 ) -> InceptionV3:
     """Build for images of shape (C, H, W), of at least 75 pixels a side; `width` multiplies the channels of all layers.
 
-    `statistics_momentum` is the part of the running statistics that a step replaces. The package's 3e-4 takes 10,000
-    steps to forget their first values, before which evaluation says nothing; a shorter run needs more, such as 0.1.
     Raises UsageError for smaller images.
     """
     if min(image_shape[1:]) < SMALLEST:
@@ -215,4 +210,4 @@ def build(
             f"archs.inception_v3.input_size: found {min(image_shape[1:])}, but Inception V3 takes images of at least "
             f"{SMALLEST} pixels a side"
         )
-    return InceptionV3(Factory(width, statistics_momentum), image_shape, classes, dropout, auxiliary)
+    return InceptionV3(Factory(width), image_shape, classes, dropout, auxiliary)

@@ -9,8 +9,8 @@ from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, write_json
 from rethinking.core.run_name import kind_and_level
 from rethinking.corruptions.common.request import Request
-from rethinking.imagenet import config
-from rethinking.imagenet.index import Index, Split, open_index
+from rethinking.imagenet.common import config
+from rethinking.imagenet.common.index import Index, Split, open_index
 
 
 def main() -> None:

@@ -13,13 +13,14 @@ from rethinking.core.files import read_json, read_sealed, sha256_of, write_json,
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import records, write_table
 from rethinking.core.workspace import checkpoint_file
-from rethinking.imagenet import config, processes
-from rethinking.imagenet.config import Parameters
-from rethinking.imagenet.index import Index, open_index
-from rethinking.imagenet.loader import reading
-from rethinking.imagenet.loop import Training
-from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
-from rethinking.imagenet.processes import Processes
+from rethinking.imagenet.common import config
+from rethinking.imagenet.common.config import Parameters
+from rethinking.imagenet.common.index import Index, open_index
+from rethinking.imagenet.training import processes
+from rethinking.imagenet.training.loader import reading
+from rethinking.imagenet.training.loop import Training
+from rethinking.imagenet.training.network import network, open_labels, run_fingerprint, run_key
+from rethinking.imagenet.training.processes import Processes
 from rethinking.models.parts.network import load_weights
 from rethinking.results.runs import gather, remeasured_tolerance, row_of
 from rethinking.results.table import table
@@ -68,7 +69,7 @@ def measured(
     recipe, recorded = sha256_of(parameters.recipe(row)), sha256_of(meta["recipe"])
     if recipe != recorded or meta["data"] != fingerprint:
         raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
-    model = network(parameters, row, len(index.class_names))
+    model = network(parameters.train, parameters.row(row), len(index.class_names))
     load_weights(model, folder / "model.safetensors", place.device)
     training = Training(model, index, labels, parameters.train, parameters.row(row), place)
     with reading():

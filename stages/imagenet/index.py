@@ -7,11 +7,9 @@ from tqdm import tqdm
 from rethinking.core.arguments import path_parser
 from rethinking.core.errors import run_stage
 from rethinking.core.files import new_folder
-from rethinking.imagenet import config
-from rethinking.imagenet.index import open_index
-from rethinking.imagenet.scan import scan
-
-IMAGENET_IMAGES = 1_331_167
+from rethinking.imagenet.common import config
+from rethinking.imagenet.common.index import open_index
+from rethinking.imagenet.scan import bytes_of, scan
 
 
 def main() -> None:
@@ -20,13 +18,11 @@ def main() -> None:
     dataset = config.load(*arguments.params).dataset
     source = dataset.path
     interval = 0.5 if sys.stderr.isatty() else 30
-    official = (source / "ILSVRC2012_img_train.tar").exists()
-    total = IMAGENET_IMAGES if official else None
-    with (
-        tqdm(total=total, desc="index", unit="image", mininterval=interval, maxinterval=interval) as bar,
-        new_folder(arguments.out) as folder,
-    ):
-        passed_over = scan(dataset, folder, lambda path: bar.update())
+    bar = tqdm(
+        total=bytes_of(source), desc="index", unit="B", unit_scale=True, mininterval=interval, maxinterval=interval
+    )
+    with bar, new_folder(arguments.out) as folder:
+        passed_over = scan(dataset, folder, bar.update)
     if passed_over:
         print("passed over:", ", ".join(f"{count} x {name}" for name, count in sorted(passed_over.items())))
     index = open_index(arguments.out, source)

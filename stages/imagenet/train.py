@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from safetensors.torch import save
 
@@ -21,12 +22,13 @@ from rethinking.core.files import new_folder, seal, write_json
 from rethinking.core.interrupts import StopFlag, Stopped
 from rethinking.core.tables import write_table
 from rethinking.core.workspace import checkpoint_file
-from rethinking.imagenet import config, processes
-from rethinking.imagenet.config import ARCH, Parameters
-from rethinking.imagenet.index import open_index
-from rethinking.imagenet.loader import reading
-from rethinking.imagenet.loop import Progress, Training, Watch, summarise
-from rethinking.imagenet.network import network, open_labels, run_fingerprint, run_key
+from rethinking.imagenet.common import config
+from rethinking.imagenet.common.config import ARCH, Parameters
+from rethinking.imagenet.common.index import Index, open_index
+from rethinking.imagenet.training import processes
+from rethinking.imagenet.training.loader import reading
+from rethinking.imagenet.training.loop import Progress, Training, Watch, summarise
+from rethinking.imagenet.training.network import network, open_labels, run_fingerprint, run_key
 from rethinking.models.parts.network import parameter_count
 from rethinking.training.live import ProgressBar, followed
 
@@ -46,13 +48,14 @@ def main() -> None:
             f"(batch_size {parameters.train.batch_size} of {parameters.train.group_size}); set one that divides them"
         )
     if count > 1 and not started:
+        open_data(parameters, arguments)  # so that what is wrong with it is said once
         processes.start(count, "stages.imagenet.train", sys.argv[1:])
         return
     with StopFlag() as stop:
         grandparent = psutil.Process(os.getppid()).ppid() if started else None
 
         def stop_requested() -> bool:
-            # Started by the stage, this process sees its end; the end of the DVC that started the stage, only so.
+            # `stop` sees the end of the stage that started this process; the end of that stage's DVC shows only here.
             return stop() or (started and psutil.Process(os.getppid()).ppid() != grandparent)
 
         try:
@@ -73,14 +76,27 @@ def main() -> None:
             processes.leave()
 
 
+def open_data(parameters: Parameters, arguments: Any) -> tuple[Index, np.ndarray, dict[str, Any]]:
+    """The index, the labels to learn and their corruption.
+
+    Raises DataError where they do not belong together, UsageError where they are too few for a step.
+    """
+    index = open_index(arguments.index, parameters.dataset.path)
+    labels, corruption = open_labels(arguments.data, index)
+    if len(labels) < parameters.train.batch_size:
+        raise UsageError(
+            f"train.batch_size: found {parameters.train.batch_size}, but there are only {len(labels)} training images"
+        )
+    return index, labels, corruption
+
+
 def train_and_write(parameters: Parameters, arguments: Any, stop_requested: Callable[[], bool]) -> None:
     """Train the row's network, and write it by the first process, unless code or parameters changed meanwhile."""
     place, row, out = processes.join(parameters.execution), arguments.row, arguments.out
     repeatable_kernels(parameters.train.deterministic)
-    index = open_index(arguments.index, parameters.dataset.path)
-    labels, corruption = open_labels(arguments.data, index)
+    index, labels, corruption = open_data(parameters, arguments)
     fingerprint = run_fingerprint(index, labels)
-    model = network(parameters, row, len(index.class_names)).to(place.device)
+    model = network(parameters.train, parameters.row(row), len(index.class_names)).to(place.device)
     training = Training(model, index, labels, parameters.train, parameters.row(row), place)
     key = run_key(parameters, row, fingerprint, place.device)
     progress = train(training, parameters, row, out, checkpoint_file(out, key), stop_requested)

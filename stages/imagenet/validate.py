@@ -5,7 +5,7 @@ from rethinking.core.errors import run_stage
 from rethinking.core.files import write_text
 from rethinking.core.mirrors import require_mirror
 from rethinking.core.workspace import require_experiment_kept
-from rethinking.imagenet import config
+from rethinking.imagenet.common import config
 
 
 def main() -> None:

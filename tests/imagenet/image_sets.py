@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rethinking.imagenet.config import Execution
+from rethinking.imagenet.common.config import Execution
 from tests.stage_processes import StageProcess
 from tests.yaml_text import as_yaml
 

@@ -9,8 +9,8 @@ import torch
 from rethinking.core.errors import UsageError
 from rethinking.core.files import read_yaml
 from rethinking.core.run_name import RunName
-from rethinking.imagenet import processes
-from rethinking.imagenet.config import Execution, load
+from rethinking.imagenet.common.config import Execution, load
+from rethinking.imagenet.training import processes
 from rethinking.paper.names import variant_name
 from tests.conftest import set_keys
 from tests.imagenet.image_sets import ROWS, TRAIN

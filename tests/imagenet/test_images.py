@@ -12,12 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from rethinking.core.errors import DataError
-from rethinking.imagenet import transforms
-from rethinking.imagenet.config import Dataset
-from rethinking.imagenet.index import open_index
-from rethinking.imagenet.loader import Images, TrainingOrder, batches, order
+from rethinking.imagenet.common.config import Dataset
+from rethinking.imagenet.common.index import open_index
 from rethinking.imagenet.scan import scan
-from rethinking.imagenet.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
+from rethinking.imagenet.training import transforms
+from rethinking.imagenet.training.loader import Images, TrainingOrder, batches, order
+from rethinking.imagenet.training.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
 from tests.imagenet.image_sets import image_files, write_folder
 from tests.stage_processes import ROOT
 
@@ -195,7 +195,7 @@ def test_a_worker_that_is_lost_ends_the_process_with_the_reason(split, tmp_path,
     code = f"""
 import os, pickle, signal, sys
 from pathlib import Path
-from rethinking.imagenet.loader import Images, batches, reading
+from rethinking.imagenet.training.loader import Images, batches, reading
 
 class Failing(Images):
     def __getitem__(self, item):

@@ -9,14 +9,13 @@ import pytest
 from PIL import Image
 
 from rethinking.core.errors import DataError, UsageError
-from rethinking.imagenet import index as index_module
-from rethinking.imagenet.config import Dataset
-from rethinking.imagenet.index import open_index
-from rethinking.imagenet.scan import scan
+from rethinking.imagenet.common.config import Dataset
+from rethinking.imagenet.common.index import Index, open_index
+from rethinking.imagenet.scan import bytes_of, scan
 from tests.imagenet.image_sets import CLASSES, encoded, image_files, noise, tar_of, write_folder
 
 
-def indexed(source: Path, folder: Path) -> index_module.Index:
+def indexed(source: Path, folder: Path) -> Index:
     folder.mkdir()
     scan(Dataset(source=str(source)), folder)
     return open_index(folder, source)
@@ -115,20 +114,30 @@ def test_archives_of_other_bytes_than_the_official_ones_are_refused(tmp_path, mo
     assert words in message(tmp_path / "official", tmp_path / "index")
 
 
-def test_an_official_archive_that_is_absent_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("absent", "other"), [("train", "val"), ("val", "train")])
+def test_an_official_archive_that_is_absent_is_named(tmp_path, monkeypatch, absent, other):
     official(tmp_path / "official", monkeypatch)
-    (tmp_path / "official/ILSVRC2012_img_val.tar").unlink()
-    (tmp_path / "official/ILSVRC2012_img_train.tar").write_bytes(b"of another MD5, which is not read")
-    assert "lacks ILSVRC2012_img_val.tar" in message(tmp_path / "official", tmp_path / "index")
+    (tmp_path / f"official/ILSVRC2012_img_{absent}.tar").unlink()
+    (tmp_path / f"official/ILSVRC2012_img_{other}.tar").write_bytes(b"of another MD5, which is not read")
+    assert f"lacks ILSVRC2012_img_{absent}.tar" in message(tmp_path / "official", tmp_path / "index")
 
 
-@pytest.mark.parametrize("cut", [0.5, 0.999])
-def test_an_archive_cut_short_is_named_whether_the_outer_or_an_inner_one_ends(tmp_path, monkeypatch, cut):
+@pytest.mark.parametrize("name", ["ILSVRC2012_val_00000005.JPEG", "ILSVRC2012_val_1.JPEG", "README", "a/b.txt"])
+def test_an_official_archive_with_another_file_in_it_is_named(tmp_path, monkeypatch, name):
+    official(tmp_path / "official", monkeypatch)  # which has four test images
+    (tmp_path / "official/ILSVRC2012_img_val.tar").write_bytes(tar_of({name: noise(1)}))
+    expected = f"ILSVRC2012_img_val.tar' holds '{name}', which the official one does not"
+    assert expected in message(tmp_path / "official", tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"), [(0.5, "ILSVRC2012_img_train.tar' is damaged, cut short"), (0.999, "img_train.tar' has MD5")]
+)
+def test_an_archive_cut_short_is_named_though_only_what_follows_its_end_is_missing(tmp_path, monkeypatch, cut, words):
     official(tmp_path / "official", monkeypatch)
     path = tmp_path / "official/ILSVRC2012_img_train.tar"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
-    said = message(tmp_path / "official", tmp_path / "index")
-    assert "ILSVRC2012_img_train.tar' is damaged, cut short" in said or "has MD5" in said
+    assert words in message(tmp_path / "official", tmp_path / "index")
 
 
 def test_an_inner_archive_cut_short_is_named(tmp_path, monkeypatch):
@@ -190,6 +199,35 @@ DEEP = encoded(Image.fromarray(np.full((80, 80), 300, dtype=np.uint16)), "png")
 def test_what_cannot_be_learned_from_is_named(tmp_path, files, words):
     source = write_folder(tmp_path / "images", image_files() | files)
     assert words in message(source, tmp_path / "index")
+
+
+def test_test_images_without_labels_or_under_another_name_are_refused_before_any_is_read(tmp_path):
+    files = {path: content for path, content in image_files().items() if path.startswith("train")} | {
+        "train/n01/bad.JPEG": b"which is not read"
+    }
+    flat = write_folder(tmp_path / "flat", files | {"test/ILSVRC2012_val_00000001.JPEG": noise(1)})
+    said = message(flat, tmp_path / "index")
+    assert "test/ILSVRC2012_val_00000001.JPEG' lies in no folder of a class, so its label is unknown" in said
+    val = write_folder(tmp_path / "val", files | {"val/n01/a.JPEG": noise(1), "val/n02/b.JPEG": noise(2)})
+    assert "holds val/ and no test/; rename it; expected test/<class>/<image>" in message(val, tmp_path / "index")
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "official"])
+def test_the_progress_of_a_scan_is_told_against_the_bytes_of_all_images(tmp_path, monkeypatch, kind):
+    source, files = tmp_path / "source", image_files()
+    if kind == "official":
+        official(source, monkeypatch)
+    elif kind == "tar":
+        source.write_bytes(tar_of(files))
+    else:
+        write_folder(source, files)
+        (source / "notes.txt").write_bytes(b"beside the images")
+    (tmp_path / "index").mkdir()
+    sizes: list[int] = []
+    scan(Dataset(source=str(source)), tmp_path / "index", sizes.append)
+    assert sum(sizes) == sum(map(len, files.values()))
+    headers = 0 if kind == "folder" else 1024 * (len(files) + 30)
+    assert sum(sizes) <= bytes_of(source) <= sum(sizes) + headers
 
 
 def test_no_source_and_no_images_are_said(tmp_path):

@@ -40,6 +40,24 @@ def test_runs_that_are_there_are_not_counted_and_all_sets_are_added_up(tmp_path,
     assert float(operations) > max(map(float, parts)) > 0
 
 
+def test_the_rows_of_imagenet_that_wait_are_counted_and_their_evaluations_too(tmp_path, run_stage):
+    for name in ("params.yaml", "paper/params.yaml", "paper/mnist.yaml", "imagenet/params.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "imagenet/imagenet.yaml").write_text(
+        "dataset: {source: nowhere}\ntrain: {width: 0.1, input_size: 75}\nexecution: {device: cpu}\n"
+    )
+    (tmp_path / "runs/imagenet/random_plain").mkdir(parents=True)
+    done = run_stage("tools.budget", "--imagenet", "--sets", "paper/mnist.yaml:runs/mnist")
+    assert done.returncode == 0, done.stderr
+    said = re.search(r"^ImageNet: 6 rows to do, ([\d,.]+) images/s, ([\d,.]+) days", done.stdout, re.MULTILINE)
+    rate, days = (float(number.replace(",", "")) for number in said.groups())
+    # A hundred epochs, and evaluations at a third of the cost: a hundred of 50,000 training and 50,000 test images,
+    # and two of all training images at the end.
+    images = 100 * 1_281_167 + (100 * 100_000 + 2 * 1_281_167) / 3
+    assert days == pytest.approx(6 * images / rate / 86400, rel=0.01, abs=0.06)
+
+
 def test_a_set_without_its_folder_is_refused(run_stage):
     done = run_stage("tools.budget", "--params", ROOT / "params.yaml", "--sets", "paper/mnist.yaml")
     expected = "error: --sets: found 'paper/mnist.yaml'; expected FILE:FOLDER, such as paper/mnist.yaml:runs/mnist\n"

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from rethinking.imagenet.index import Split
-from rethinking.imagenet.loader import Images, Item, batches
-from rethinking.imagenet.processes import Processes
-from rethinking.imagenet.transforms import network_input
+from rethinking.imagenet.common.index import Split
+from rethinking.imagenet.training.loader import Images, Item, batches
+from rethinking.imagenet.training.processes import Processes
+from rethinking.imagenet.training.transforms import network_input
 from rethinking.models.parts.network import autocast
 
 TOP = 5

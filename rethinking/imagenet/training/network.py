@@ -11,23 +11,26 @@ from torch import nn
 from rethinking.core.errors import DataError
 from rethinking.core.files import hashes_of_code, read_sealed, sha256_of
 from rethinking.core.streams import Stream, stream_seed
-from rethinking.imagenet.config import ARCH, Parameters
-from rethinking.imagenet.index import Index
+from rethinking.imagenet.common.config import ARCH, Parameters, Row, Train
+from rethinking.imagenet.common.index import Index
 from rethinking.models import inception_v3
 from rethinking.models.parts.network import ImageShape, channels_last, seeded
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # What every training depends on in imagenet/dvc.yaml.
 CODE = (
-    *("rethinking/core", "rethinking/imagenet", "rethinking/models/parts", f"rethinking/models/{ARCH}.py"),
+    "rethinking/core",
+    "rethinking/imagenet/common",
+    "rethinking/imagenet/training",
+    f"rethinking/models/{ARCH}.py",
+    "rethinking/models/parts",
     "stages/imagenet/train.py",
 )
 
 
-def network(parameters: Parameters, row: str, classes: int) -> nn.Module:
+def network(train: Train, row: Row, classes: int) -> nn.Module:
     """The freshly initialised network of a row, on the CPU, channels last."""
-    train = parameters.train
-    dropout = train.dropout if parameters.row(row).has("dropout") else 0.0
+    dropout = train.dropout if row.has("dropout") else 0.0
 
     def build(shape: ImageShape, classes: int, dropout: float) -> nn.Module:
         return inception_v3.build(shape, classes, dropout, train.width, auxiliary=train.auxiliary_loss > 0)

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from rethinking.core.curves import FITTED_ACCURACY, WINDOW_STEPS, first_fit, first_step_below
-from rethinking.core.errors import UsageError
 from rethinking.core.interrupts import Stopped
 from rethinking.core.state import load_state, save_state
 from rethinking.core.streams import Stream, generator
-from rethinking.imagenet.config import Row, Train
-from rethinking.imagenet.evaluation import predict, scores, subset_scores
-from rethinking.imagenet.index import Index
-from rethinking.imagenet.loader import Images, TrainingOrder, batches
-from rethinking.imagenet.processes import Processes
-from rethinking.imagenet.step import GroupStep
+from rethinking.imagenet.common.config import Row, Train
+from rethinking.imagenet.common.index import Index
+from rethinking.imagenet.training.evaluation import predict, scores, subset_scores
+from rethinking.imagenet.training.loader import Images, TrainingOrder, batches
+from rethinking.imagenet.training.processes import Processes
+from rethinking.imagenet.training.step import GroupStep
 
 
 @dataclass
@@ -54,10 +53,6 @@ class Training:
     def __init__(
         self, model: nn.Module, index: Index, labels: np.ndarray, recipe: Train, row: Row, processes: Processes
     ):
-        if len(labels) < recipe.batch_size:
-            raise UsageError(
-                f"train.batch_size: found {recipe.batch_size}, but there are only {len(labels)} training images"
-            )
         self.index, self.recipe, self.row, self.processes = index, recipe, row, processes
         device = processes.device
         self.labels = {"train": torch.tensor(labels, device=device), "test": torch.tensor(index.test.labels).to(device)}
@@ -178,12 +173,13 @@ def summarise(progress: Progress, final: dict[str, Any]) -> dict[str, Any]:
     """The contract's keys: `final` is the last evaluation, on all images; the others follow from the curves."""
     best = max(progress.rows, key=lambda row: row["test_accuracy"])
     last = progress.rows[-1]
+    fitted = not progress.diverged and final["train_accuracy"] >= FITTED_ACCURACY
     return {
         "epochs": last["epoch"],
         "steps": last["step"],
         **final,
-        "fitted": not progress.diverged and final["train_accuracy"] >= FITTED_ACCURACY,
-        "epochs_to_fit": first_fit(progress.rows),
+        "fitted": fitted,
+        "epochs_to_fit": first_fit(progress.rows) or (last["epoch"] if fitted else None),
         "steps_to_loss_0_1": first_step_below(progress.windows, 0.1),
         "steps_to_loss_0_01": first_step_below(progress.windows, 0.01),
         "best_test_accuracy": best["test_accuracy"],

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rethinking.core.cores import available_cores
 from rethinking.core.errors import DataError, Interrupted, UsageError
-from rethinking.imagenet.config import Execution
+from rethinking.imagenet.common.config import Execution
 
 LOST = 69  # exit code of a process that lost another: of sysexits, a service that is not there
 SECONDS_TO_SAY_WHY = 3  # that it waits, so that the lost one ends first and with its own code
@@ -141,7 +141,7 @@ def start(processes: int, module: str, arguments: list[str]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; the number of threads changes the last bits
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all are here, and the host's name may lead nowhere
-    code = str(Path(__file__).resolve().parents[2])
+    code = str(Path(__file__).resolve().parents[3])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     config = LaunchConfig(
         min_nodes=1,

@@ -16,9 +16,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.sgd import sgd
 
 from rethinking.core.streams import Stream, stream_seed
-from rethinking.imagenet.config import PACKAGE_BATCH, Row, Train
-from rethinking.imagenet.processes import Processes
-from rethinking.imagenet.transforms import network_input
+from rethinking.imagenet.common.config import PACKAGE_BATCH, Row, Train
+from rethinking.imagenet.training.processes import Processes
+from rethinking.imagenet.training.transforms import network_input
 from rethinking.models.parts.network import autocast
 
 AVERAGE_WARM_UP = 10  # steps over which the averaged weights begin as a plain mean, as TensorFlow's do

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from rethinking.core.errors import DataError
 from rethinking.core.streams import Stream, generator
-from rethinking.imagenet.index import Split
-from rethinking.imagenet.transforms import augmented, centre_crop, draws
+from rethinking.imagenet.common.index import Split
+from rethinking.imagenet.training.transforms import augmented, centre_crop, draws
 
 Item = tuple[int, int]  # epoch (from 1) and number of the image
 Batch = tuple[Tensor, Tensor]  # pixels (N, H, W, C) uint8 and the numbers of the images (N,) int64

@@ -1,0 +1,1 @@
+"""What the scan and the training share: the parameters, and where every image lies."""

@@ -1,0 +1,1 @@
+"""A row of table 2, trained by several processes together."""
