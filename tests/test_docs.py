@@ -69,7 +69,7 @@ def test_the_readme_has_the_rows_and_the_counts_of_the_results():
     assert train in README.split("\n\n")[1]
     assert test in README.split("\n\n")[1]
     counts = re.findall(r"^(\d+) reproduced, (\d+) differs, (\d+) not run\.$", RESULTS, re.MULTILINE)
-    for words, (reproduced, differ, not_run) in zip(("claims", "more on ImageNet"), counts, strict=False):
+    for words, (reproduced, differ, not_run) in zip(("claims", "more on ImageNet"), counts[:2], strict=True):
         total = int(reproduced) + int(differ) + int(not_run)
         sentence = f"Of {total} {words}, {reproduced} are reproduced, {differ} differ and {not_run} have not run"
         assert sentence in " ".join(README.split())
