@@ -10,12 +10,12 @@ from rethinking.core import config
 from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import dataset_fingerprint
 from rethinking.core.config import Parameters
-from rethinking.core.errors import DataError, run_stage
-from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.errors import DataError, UsageError, run_stage
+from rethinking.core.files import read_json, read_sealed, write_json, write_text
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
 from rethinking.core.workspace import forget_checkpoints
-from rethinking.results.runs import gather, row_of
+from rethinking.results.runs import gather, is_made_from, row_of
 from rethinking.results.table import table
 from rethinking.training.recipe import description
 
@@ -55,13 +55,14 @@ def measured(
         print(f"{folder} was made from other parameters or data, so it is left out")
         return None
     recipe = meta["recipe"]["recipe"]
-    ended_early = recipe["stop_when_fitted"] is not None and metrics["epochs"] < recipe["epochs"]
+    ended_early = metrics["epochs"] < recipe["epochs"] and not metrics["diverged"]
     return metrics | {"precision": recipe["precision"], "ended_when_fitted": ended_early}
 
 
 def read_sets(parameters: Parameters, folder: Path) -> dict[str, dict[str, Any]]:
     """The meta.json of every corrupted set of the grid that is there, by name; audit and labels are checked with it."""
-    assert parameters.paper is not None
+    if parameters.paper is None:
+        raise UsageError("paper: missing; expected the grid's parameters, paper/params.yaml, behind --params")
     names = parameters.paper.corruptions[parameters.dataset.name]
     return {
         name: read_sealed(folder / name, only=["audit.json", "train_labels.npy"])
@@ -80,9 +81,7 @@ def is_current(parameters: Parameters, run: RunName, meta: dict[str, Any], sets:
     """Whether a run was made with the recipe that the parameters say now, on the data that lie there now."""
     recipe = description(parameters.of_run(run), run.arch)
     data = sets.get(run.corruption or "")
-    return sha256_of(meta["recipe"]) == sha256_of(recipe) and (
-        data is None or meta["data"] == dataset_fingerprint(data)
-    )
+    return is_made_from(meta, recipe, dataset_fingerprint(data) if data else meta["data"])
 
 
 def require_planned(parameters: Parameters, run: RunName, metrics: dict[str, Any], folder: Path) -> None:

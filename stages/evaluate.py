@@ -10,12 +10,12 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.arrays import ImageData, open_dataset
 from rethinking.core.config import Parameters
 from rethinking.core.errors import DataError, run_stage
-from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.files import read_json, write_json, write_text
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
 from rethinking.core.workspace import checkpoint_file
 from rethinking.models.parts.network import load_weights
-from rethinking.results.runs import gather, nested, remeasured_tolerance
+from rethinking.results.runs import gather, nested, remeasured_tolerance, require_made_from
 from rethinking.results.table import table
 from rethinking.training.device import select_device
 from rethinking.training.evaluation import per_class_accuracy, predict_all, scores
@@ -59,7 +59,7 @@ def measure(
 
     Raises DataError where the weights do not give the accuracies that the run recorded.
     """
-    require_made_from(read_sealed(folder), parameters, run, data, folder)
+    require_made_from(folder, description(parameters, run.arch), data.fingerprint)
     metrics = read_json(folder / "metrics.json")
     model = load_weights(network(parameters, run.arch, data), folder / "model.safetensors", device)
     problem = problem_of(parameters, run.arch, data, device)
@@ -73,15 +73,6 @@ def measure(
     test = per_class_accuracy(predictions.test, problem.test_labels, data.classes)
     columns = zip(data.class_names, train, test, strict=True)
     return metrics | found, [{"class": name, "train_accuracy": a, "test_accuracy": b} for name, a, b in columns]
-
-
-def require_made_from(
-    meta: dict[str, Any], parameters: Parameters, run: RunName, data: ImageData, folder: Path
-) -> None:
-    """Raise DataError where a run was made from another recipe or data set than those it stands for."""
-    recipe = sha256_of(description(parameters, run.arch))
-    if meta["data"] != data.fingerprint or sha256_of(meta["recipe"]) != recipe:
-        raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
 
 
 def _set_sizes(data: ImageData) -> dict[str, int]:

@@ -26,10 +26,10 @@ def main() -> None:
     print(f"{arguments.out}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def targets(grid: Paper, small: bool = False) -> dict[tuple[str, RunName], str]:
+def targets(grid: Paper, small: bool) -> dict[tuple[str, RunName], str]:
     """The stage that makes each run of the grid, or of the grid in small, by the folder of its metrics and its name."""
     return {
-        (block.dataset, run): f"paper/dvc.yaml:{name}{'_small' * small}@{run.text}"
+        (block.dataset, run): f"paper/dvc.yaml:{name}{'_small' if small else ''}@{run.text}"
         for name, block in grid.runs.items()
         if block.dataset == "cifar10" or not small
         for run in block.planned_runs(grid.seeds)

@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 
 from rethinking.core.files import sha256
 from tests import imports
+from tests.conftest import set_keys
 from tests.stage_processes import ROOT, StageProcess
 
 
@@ -94,12 +95,7 @@ class Copy:
         """Set dotted keys of a parameter file."""
         yaml = YAML()
         document = yaml.load(self.folder / name)
-        for key, value in changes.items():
-            *sections, last = key.split(".")
-            section = document
-            for each in sections:
-                section = section[each]
-            section[last] = value
+        set_keys(document, changes)
         yaml.dump(document, self.folder / name)
 
     def append(self, name: str, text: str) -> None:

@@ -88,7 +88,7 @@ def judged(name: str, check: Callable[[], str]) -> bool:
 
 
 def checks(device: str, archs: list[str]) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Each check and its name. A later one may tell of what an earlier one did."""
+    """Each check and its name. A later one may report on the steps that an earlier one took."""
     started = time.monotonic()
     steps: dict[str, TrainingStep] = {}
     with tempfile.TemporaryDirectory() as name:

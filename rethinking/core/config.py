@@ -27,7 +27,7 @@ from rethinking.core import registry
 from rethinking.core.errors import UsageError
 from rethinking.core.files import read_yaml
 from rethinking.core.registry import did_you_mean
-from rethinking.core.run_name import RunName, kind_and_level
+from rethinking.core.run_name import PLAIN, RunName, kind_and_level
 
 # A wrong value as an error shows it: YAML can hold a list of a million in a few lines.
 _FOUND = reprlib.Repr()
@@ -62,6 +62,7 @@ _Kind = TypeVar("_Kind")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 # Upper bounds keep memory and torch's float32 and int64 from failing with a traceback.
 MOST_IMAGES_A_BATCH = 2**20
+_BATCH_SIZE = re.compile("batch_size-([1-9][0-9]{0,6})")  # in a variant
 Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Coefficient = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
@@ -261,12 +262,15 @@ class Parameters(Section):
         """
         train = {} if run.seed is None else {"seed": run.seed}
         regularizers: dict[str, bool] = {}
-        for part in run.variant.split("+") if run.variant and run.variant != "plain" else []:
-            name, _, number = part.partition("-")
+        parts = run.variant.split("+") if run.variant and run.variant != PLAIN else []
+        names = [part.partition("-")[0] for part in parts]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UsageError(f"paper.runs: variant '{run.variant}' has {twice[0]} twice; keep one")
+        for part in parts:
             if part in ("random_crop", "augmentation", "weight_decay"):
                 regularizers[part] = True
-            elif name == "batch_size" and re.fullmatch("[0-9]{1,7}", number) and 0 < int(number) <= MOST_IMAGES_A_BATCH:
-                train["batch_size"] = int(number)
+            elif (match := _BATCH_SIZE.fullmatch(part)) and int(match[1]) <= MOST_IMAGES_A_BATCH:
+                train["batch_size"] = int(match[1])
             else:
                 raise UsageError(
                     f"paper.runs: unknown part '{part}' of variant '{run.variant}'; allowed: plain, or joined by + "
@@ -342,12 +346,17 @@ def load(*paths: Path) -> Parameters:
     """Read and validate parameter files as one. Raises UsageError, one sentence for the first wrong key."""
     document = overlaid(*paths, allowed=OVERLAID)
     kind = TheoryParameters if "theory" in document else Parameters
-    try:
-        parameters = kind.model_validate(document)
-    except ValidationError as error:
-        raise UsageError(f"{error_sentence(error)} ({' with '.join(map(str, paths))})") from None
+    parameters = validated(kind, document, paths)
     _require_names(parameters)
     return parameters
+
+
+def validated(kind: type[_Kind], document: Any, paths: Sequence[Path], *section: str) -> _Kind:
+    """What stands in these files, perhaps in a section alone, as `kind`. Raises UsageError for the first wrong key."""
+    try:
+        return TypeAdapter(kind).validate_python(document)
+    except ValidationError as error:
+        raise UsageError(f"{error_sentence(error, *section)} ({' with '.join(map(str, paths))})") from None
 
 
 def overlaid(*paths: Path, allowed: Sequence[str] | None = None) -> dict[str, Any]:
@@ -367,19 +376,12 @@ def overlaid(*paths: Path, allowed: Sequence[str] | None = None) -> dict[str, An
 
 def resources(*paths: Path) -> dict[str, Resources]:
     """The `resources` sections of parameter files as one, by patterns of stage names. Raises UsageError."""
-    return _section("resources", AllResources, *paths)
+    return validated(AllResources, overlaid(*paths).get("resources") or {}, paths, "resources")
 
 
 def paper(*paths: Path) -> Paper:
     """The `paper` section of parameter files, which need not have others. Raises UsageError."""
-    return _section("paper", Paper, *paths)
-
-
-def _section(name: str, kind: type[_Kind], *paths: Path) -> _Kind:
-    try:
-        return TypeAdapter(kind).validate_python(overlaid(*paths).get(name) or {})
-    except ValidationError as error:
-        raise UsageError(f"{error_sentence(error, name)} ({' with '.join(map(str, paths))})") from None
+    return validated(Paper, overlaid(*paths).get("paper") or {}, paths, "paper")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -424,7 +426,7 @@ def _require_names(parameters: Parameters) -> None:
     if twice:
         raise UsageError(f"paper.runs: found {twice.text} in two blocks; every run stands in one, whoever shows it")
     if parameters.paper:
-        _require_made(parameters.paper)
+        _require_made(parameters.paper, parameters.dataset.name)
     _require_input_sizes(parameters)
     _require_given(parameters.corrupt)
 
@@ -446,8 +448,10 @@ def _require_given(corrupt: Corrupt) -> None:
         raise UsageError("corrupt.test_labels: found True, but given labels are those of the training set; set false")
 
 
-def _require_made(paper: Paper) -> None:
-    """Raise UsageError where a block names a corruption that is not made for its data set."""
+def _require_made(paper: Paper, dataset: str) -> None:
+    """Raise UsageError where no corruption is made for the data set, or a block names one that is not for its own."""
+    if dataset not in paper.corruptions:
+        raise UsageError(f"paper.corruptions: missing '{dataset}', the data set; found {', '.join(paper.corruptions)}")
     for name, block in paper.runs.items():
         registry.require("sources", block.dataset, f"paper.runs.{name}.dataset")
         for corruption in block.corruptions:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _PARENT = os.getppid()
 
 
@@ -50,7 +50,7 @@ def run_stage(main: Callable[[], None], watched: tuple[str, ...] = (".py", ".yam
         sys.exit(_report(str(error), error.exit_code))
     except OSError as error:
         name = f" '{error.filename}'" if error.filename else ""
-        full = "; is the disk full?" if error.errno in _NO_ROOM else ""
+        full = "; is the disk full?" if error.errno in NO_ROOM else ""
         sys.exit(_report(f"cannot read or write{name}: {error.strerror or error}{full}", DataError.exit_code))
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):

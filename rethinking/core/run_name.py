@@ -4,6 +4,7 @@ import math
 import re
 from typing import NamedTuple
 
+PLAIN = "plain"  # the variant of no regulariser and of the recipe as it is
 # A corruption has its level behind a dash, a variant such as batch_size-32 a number of its own.
 _NAME = re.compile(r"(?P<arch>[^-]+)(-(?P<corruption>\w+?(-\d+\.?\d*)?)(-(?P<variant>[a-z].*)-(?P<seed>\d+))?)?")
 

@@ -12,10 +12,13 @@ from rethinking.core.files import new_file
 
 
 def write_table(path: Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
-    """Write a table as CSV, atomically: six digits for a float, an empty cell for what is missing or not finite."""
+    """Write a table as CSV, atomically: six digits for a float, an empty cell for what is missing or not finite.
+
+    A whole number has all its digits, also where a missing one beside it makes the column one of floats.
+    """
     table = pd.DataFrame(rows if isinstance(rows, pd.DataFrame) else list(rows)).replace([np.inf, -np.inf], np.nan)
     with new_file(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+        table.convert_dtypes().to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def read_table(path: Path) -> pd.DataFrame:

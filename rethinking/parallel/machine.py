@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from rethinking.core.config import Resources
 from rethinking.core.errors import UsageError
@@ -66,7 +67,8 @@ def available_gpus() -> list[str]:
     """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip()]
+        names = [name.strip() for name in visible.split(",") if name.strip()]
+        return list(takewhile(lambda name: not name.startswith("-"), names))  # as CUDA does
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=True)

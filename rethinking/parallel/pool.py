@@ -62,7 +62,8 @@ class Job:
 
     def _remember(self, line: str) -> None:
         """Keep a finished line; of a progress bar, its last state."""
-        for last in _states(line)[:1]:
+        if states := _states(line):
+            last = states[0]
             self.lines.append(last)
             self.progress = last
             self.state = self.state or next((state for pattern, state in OUTCOMES if pattern.search(last)), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from rethinking.core.run_name import RunName
+from rethinking.core.run_name import PLAIN, RunName
 from rethinking.figures.marks import style_of_run
 from rethinking.figures.paper import Grids
 from rethinking.paper.names import DATASETS, arch_name, data_of, variant_name
@@ -196,7 +196,7 @@ def _network(path: str) -> str:
 def _setting(run: Run) -> str:
     """A run's corruption and variant in words."""
     label = style_of_run(run)[0]
-    return label if run.variant == "plain" else f"{label}, {variant_name(run.variant, run.arch)}"
+    return label if run.variant == PLAIN else f"{label}, {variant_name(run.variant, run.arch)}"
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[str, str]:

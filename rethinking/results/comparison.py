@@ -38,7 +38,7 @@ ACCURACIES = (
 LEAST_ACCURACY, LEAST_RATIO = 0.005, math.log(1.05)
 
 
-def tolerances(runs: pd.DataFrame, known: int = 1) -> dict[str, float]:
+def tolerances(runs: pd.DataFrame, known: int) -> dict[str, float]:
     """For each trained metric the allowed difference, or logarithm of the ratio, of a run and the mean of `known`.
 
     Raises ValueError where no name has several runs.

@@ -12,11 +12,10 @@ from typing import Any
 import pandas as pd
 
 from rethinking.core.errors import DataError
-from rethinking.core.files import read_mapping
-from rethinking.core.run_name import RunName, corruption_name
+from rethinking.core.files import read_mapping, read_sealed, sha256_of
+from rethinking.core.run_name import PLAIN, RunName, corruption_name
 from rethinking.core.tables import read_table, records
 
-PLAIN = "plain"
 # What the figures, the report and the comparison read of a run.
 NEEDED = (
     "run kind level seed epochs steps train_accuracy test_accuracy fitted epochs_to_fit best_test_accuracy diverged "
@@ -75,6 +74,17 @@ def has_final_test(metrics: Mapping[str, Any]) -> bool:
     return not metrics.get("ended_when_fitted") or (metrics["kind"] == "labels" and metrics["level"] == 1)
 
 
+def is_made_from(meta: Mapping[str, Any], recipe: Mapping[str, Any], data: str) -> bool:
+    """Whether a run's meta.json names this recipe, which JSON holds with lists for tuples, and this data."""
+    return meta["data"] == data and sha256_of(meta["recipe"]) == sha256_of(recipe)
+
+
+def require_made_from(folder: Path, recipe: Mapping[str, Any], data: str) -> None:
+    """Raise DataError where a run is damaged, or was made from another recipe or data than those it stands for."""
+    if not is_made_from(read_sealed(folder), recipe, data):
+        raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
+
+
 def remeasured_tolerance(images: int) -> float:
     """How far an accuracy measured again, of so many images, may be off, as another device rounds otherwise."""
     return max(0.002, 2 / max(images, 1))  # two images of a small set
@@ -84,11 +94,10 @@ def row_of(run: RunName, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """A run's metrics.json as a row of the table of runs, flat."""
     row: dict[str, Any] = {"run": run.text}
     for key, value in metrics.items():
-        row |= (
-            {"kind": value["kind"], "level": value["level"], "corruption_seed": value["seed"]}
-            if key == "corruption"
-            else {key: value}
-        )
+        if key == "corruption":
+            row |= {"kind": value["kind"], "level": value["level"], "corruption_seed": value["seed"]}
+        else:
+            row[key] = value
     return row
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from rethinking.core.run_name import RunName, corruption_name
+from rethinking.core.run_name import PLAIN, RunName, corruption_name
 from rethinking.core.tables import markdown
 
 # More runs of an architecture than this are not named one by one where they are missing.
@@ -44,6 +44,6 @@ def _missing(planned: Sequence[RunName], collected: Mapping[RunName, Any]) -> li
 def _label(run: RunName, metrics: Mapping[str, Any]) -> str:
     """The corruption as the grid names it, then what else sets the run apart."""
     label = corruption_name(metrics["corruption"]["kind"], metrics["corruption"]["level"])
-    if run.variant not in (None, "plain"):
+    if run.variant not in (None, PLAIN):
         label += f" {run.variant}"
     return label if run.seed is None else f"{label} seed {run.seed}"

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from rethinking.core.state import load_state, save_state
+from rethinking.training.device import dropout_generator
 from rethinking.training.step import TrainingStep
 
 
@@ -24,7 +25,7 @@ def save_checkpoint(path: Path, step: TrainingStep, progress: Progress) -> None:
     """Write the whole state of a run, atomically."""
     generators = {
         "generator": step.generator.get_state(),
-        "default_generator": _default_generator(step.device).get_rng_state(),
+        "default_generator": dropout_generator(step.device).get_state(),
     }
     save_state(path, {**dict(step.tensors()), **generators}, progress.__dict__)
 
@@ -42,10 +43,5 @@ def load_checkpoint(path: Path, step: TrainingStep) -> Progress | None:
             tensor.copy_(tensors[name])
     step.copy_weights()
     step.generator.set_state(tensors["generator"])
-    _default_generator(step.device).set_rng_state(tensors["default_generator"])
+    dropout_generator(step.device).set_state(tensors["default_generator"])
     return progress
-
-
-def _default_generator(device: torch.device) -> Any:
-    """The module that holds the generator which dropout draws from on a device."""
-    return {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch)

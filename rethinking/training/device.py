@@ -35,6 +35,13 @@ def select_device(name: str, deterministic: bool) -> torch.device:
     return torch.device(chosen)
 
 
+def dropout_generator(device: torch.device) -> torch.Generator:
+    """The generator that dropout draws from on a device."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[torch.cuda.current_device()]
+    return torch.mps._get_default_mps_generator() if device.type == "mps" else torch.default_generator
+
+
 def _keep_freed_memory() -> None:
     """Let glibc keep large freed blocks; if it returned them to the system, each step would fault them in again."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):

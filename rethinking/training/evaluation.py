@@ -1,5 +1,6 @@
 """Evaluation-mode accuracy and loss over a whole set, and the three memorisation numbers."""
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def scores(problem: Problem, predictions: Predictions) -> dict[str, float | None
     }
     # The accuracy of an empty subset is 0/0. A loss that is not finite stays as it is.
     return {
-        name: None if name.endswith("accuracy") and number != number else number for name, number in numbers.items()
+        name: None if name.endswith("accuracy") and math.isnan(number) else number for name, number in numbers.items()
     }
 
 

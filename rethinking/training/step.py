@@ -15,7 +15,7 @@ from torch.optim.sgd import sgd
 
 from rethinking.core.streams import Stream, stream_seed
 from rethinking.models.parts.network import autocast
-from rethinking.training.device import compute_model
+from rethinking.training.device import compute_model, dropout_generator
 from rethinking.training.problem import Problem
 from rethinking.training.recipe import Recipe
 
@@ -125,7 +125,7 @@ class TrainingStep:
         """
         if size not in self.graphs:
             saved = {name: tensor.clone() for name, tensor in self.tensors()}
-            generators = [self.generator, self._default_generator()]
+            generators = [self.generator, dropout_generator(self.device)]
             states = [generator.get_state() for generator in generators]
             stream = torch.cuda.current_stream() if self.device.type == "cuda" else None
             try:
@@ -168,11 +168,6 @@ class TrainingStep:
         self.graphs.clear()
         self.refusal = f"the training step cannot be captured as a CUDA graph ({reason})"
         print(f"warning: {self.refusal}; it runs eagerly, with the same results", file=sys.stderr, flush=True)
-
-    def _default_generator(self) -> torch.Generator:
-        """The generator that dropout draws from."""
-        on_cuda = self.device.type == "cuda"
-        return torch.cuda.default_generators[torch.cuda.current_device()] if on_cuda else torch.default_generator
 
 
 def match_weight(gradient: Tensor, weight: Tensor) -> Tensor:

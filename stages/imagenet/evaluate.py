@@ -9,7 +9,7 @@ import pandas as pd
 from rethinking.core.arguments import path_parser
 from rethinking.core.determinism import repeatable_kernels
 from rethinking.core.errors import DataError, run_stage
-from rethinking.core.files import read_json, read_sealed, sha256_of, write_json, write_text
+from rethinking.core.files import read_json, write_json, write_text
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import records, write_table
 from rethinking.core.workspace import checkpoint_file
@@ -22,7 +22,7 @@ from rethinking.imagenet.training.loop import Training
 from rethinking.imagenet.training.network import network, open_labels, run_fingerprint, run_key
 from rethinking.imagenet.training.processes import Processes
 from rethinking.models.parts.network import load_weights
-from rethinking.results.runs import gather, remeasured_tolerance, row_of
+from rethinking.results.runs import gather, remeasured_tolerance, require_made_from, row_of
 from rethinking.results.table import table
 
 
@@ -65,10 +65,8 @@ def measured(
 
     Raises DataError where they do not, or where the run was made from other parameters, images or labels.
     """
-    meta, metrics = read_sealed(folder), read_json(folder / "metrics.json")
-    recipe, recorded = sha256_of(parameters.recipe(row)), sha256_of(meta["recipe"])
-    if recipe != recorded or meta["data"] != fingerprint:
-        raise DataError(f"{folder} was made from other parameters or data; delete it and run `dvc repro`")
+    require_made_from(folder, parameters.recipe(row), fingerprint)
+    metrics = read_json(folder / "metrics.json")
     model = network(parameters.train, parameters.row(row), len(index.class_names))
     load_weights(model, folder / "model.safetensors", place.device)
     training = Training(model, index, labels, parameters.train, parameters.row(row), place)

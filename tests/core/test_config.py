@@ -238,6 +238,10 @@ def test_a_file_with_a_dash_in_its_name_is_refused_and_a_slip_gets_a_hint(tmp_pa
     monkeypatch.setattr(registry, "ROOT", tmp_path)
     with pytest.raises(UsageError, match="found 'my-net'.*a dash in the name of a run.*call its file .*/my_net.py"):
         registry.require("models", "my-net", "train.archs")
+    (tmp_path / "models/my-nets").mkdir()
+    (tmp_path / "models/my-nets/net.py").touch()
+    with pytest.raises(UsageError, match="a dash in the name of a run.*call its file .*/my_nets/net.py"):
+        registry.require("models", "my-nets/net", "train.archs")
 
 
 def test_exponents_without_quotes_are_numbers(write_parameters):
@@ -358,6 +362,19 @@ def test_a_block_of_another_data_set_is_not_of_this_one(write_parameters):
         ),
         ({"paper.runs.main": {**BLOCK, "dataset": "digits", "archs": ["alexnett"]}}, ["did you mean 'alexnet'"]),
         ({"paper.runs.main": {**BLOCK, "dataset": "mnst"}}, ["paper.runs.main.dataset", "did you mean 'mnist'"]),
+        (
+            {"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["batch_size-032"]}},
+            ["'batch_size-032'", "batch_size-N"],
+        ),
+        (
+            {"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["batch_size-32+batch_size-64"]}},
+            ["'batch_size-32+batch_size-64' has batch_size twice"],
+        ),
+        (
+            {"paper.runs.main": {**BLOCK, "dataset": "digits", "variants": ["weight_decay+weight_decay"]}},
+            ["has weight_decay twice"],
+        ),
+        ({"paper.corruptions": {"mnist": ["none"]}}, ["paper.corruptions: missing 'digits'", "found mnist"]),
         ({"paper.corruptions": {"digits": ["none"]}}, ["'labels-0.5'", "paper.corruptions.digits"]),
         ({"paper.seeds": [0, 0]}, ["paper.seeds", "twice"]),
         ({"paper.seeds": []}, ["paper.seeds", "at least 1"]),

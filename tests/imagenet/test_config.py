@@ -51,6 +51,7 @@ def parameters(folder: Path, **changes: object) -> Path:
         ({"corruptions": ["none", "gaussian"]}, "corruptions.1: found 'gaussian'; allowed: none, or labels-0.5"),
         ({"rows__more": ROWS["plain"]}, "rows.more: has the corruption and the variant of rows.plain"),
         ({"rows__plain__variant": "dropuot"}, "allowed: plain, or joined by + augmentation, dropout, weight_decay"),
+        ({"rows__plain__variant": "dropout+dropout"}, "which has a regulariser twice"),
         ({"rows": {}}, "rows"),
         ({"dataset__source": ""}, "dataset.source: found ''"),
     ],

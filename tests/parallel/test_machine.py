@@ -7,7 +7,7 @@ import pytest
 
 from rethinking.core.config import Resources
 from rethinking.core.errors import UsageError
-from rethinking.parallel.machine import Machine, require_gpus
+from rethinking.parallel.machine import Machine, available_gpus, require_gpus
 
 
 def test_stages_go_to_the_gpus_in_turn_and_each_gpu_is_given_back():
@@ -18,6 +18,15 @@ def test_stages_go_to_the_gpus_in_turn_and_each_gpu_is_given_back():
     machine.release("b")
     assert machine.take("e", Resources())
     assert machine.visible_gpus("e") == "1"
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"), [("", []), ("-1", []), (" 2, GPU-1f ", ["2", "GPU-1f"]), ("3,-1,5", ["3"])]
+)
+def test_the_gpus_are_those_that_cuda_would_take(monkeypatch, visible, found):
+    """It takes none from the first negative number on."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert available_gpus() == found
 
 
 def test_the_only_gpu_needs_no_choice():

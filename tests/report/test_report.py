@@ -418,7 +418,7 @@ def test_targets_name_the_block_of_every_run():
     grid = config.Paper.model_validate({"seeds": [0, 1], "corruptions": corruptions, "runs": blocks})
     alexnet = [f"alexnet-{corruption}-plain-{seed}" for corruption in ("none", "labels-0.5") for seed in (0, 1)]
     mlp = [f"mlp_1x512-none-plain-{seed}" for seed in (0, 1)]
-    assert targets(grid) == {
+    assert targets(grid, small=False) == {
         **{("cifar10", RunName.parse(name)): f"paper/dvc.yaml:figure_1@{name}" for name in alexnet},
         **{("mnist", RunName.parse(name)): f"paper/dvc.yaml:mnist@{name}" for name in mlp},
     }

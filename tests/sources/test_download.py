@@ -1,6 +1,7 @@
 """Official files come from a real server here: whole and verified, or not at all."""
 
 import hashlib
+import resource
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from torchvision.datasets import CIFAR10, MNIST
 
-from rethinking.core.errors import DataError
+from rethinking.core.errors import NO_ROOM, DataError
 from rethinking.sources import cifar10, mnist
 from rethinking.sources.common.official import download
 
@@ -72,6 +73,23 @@ def test_a_failed_download_leaves_what_another_process_is_fetching(monkeypatch, 
             download([f"http://127.0.0.1:{server.server_port}/a.tar"], "a.tar", MD5, tmp_path)
         server.shutdown()
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.tar", WHOLE[:-1])]
+
+
+def test_a_full_disk_is_no_missing_network(web, tmp_path):
+    folder, address = web
+    (folder / "a.tar").write_bytes(WHOLE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(WHOLE) // 2, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            download([f"{address}/a.tar"], "a.tar", MD5, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno in NO_ROOM
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        download([f"{address}/a.tar"], "a.tar", MD5, tmp_path / "file/downloads")
 
 
 def test_a_damaged_file_in_the_downloads_is_fetched_again(web, tmp_path):

@@ -54,7 +54,6 @@ def test_what_tools_leave_among_the_images_is_no_class_and_is_counted(tmp_path):
 STRAY = [
     "train/cat/notes.txt",
     "train/labels.csv",
-    "test/1.png",
     "train/cat/more/1.png",
     "train/cat/1.eps",
     "test/cat/1",
@@ -66,6 +65,14 @@ STRAY = [
 def test_any_other_file_below_train_or_test_is_named(tmp_path, write, name):
     path = write(tmp_path / "set", {**image_files(), name: encode(noise(0))})
     with pytest.raises(DataError, match=rf"dataset\.source: '{name}' is no train/<class>/<image> .*\.png"):
+        imagefolder.read(str(path), tmp_path)
+
+
+@pytest.mark.parametrize("write", [write_folder, write_tar, write_zip])
+def test_an_image_of_no_class_is_named(tmp_path, write):
+    path = write(tmp_path / "set", {**image_files(), "test/1.png": encode(noise(0))})
+    problem = "'test/1.png' lies in no folder of a class, so its label is unknown; expected test/<class>/<image>"
+    with pytest.raises(DataError, match=problem):
         imagefolder.read(str(path), tmp_path)
 
 

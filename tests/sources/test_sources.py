@@ -75,6 +75,8 @@ def test_a_subset_too_large_names_the_key_and_the_most_that_is_possible(train, t
         DIGITS.subset(train, test, 0)
     most = int(re.findall(r"\d+", str(caught.value))[-1])
     assert len(DIGITS.subset(most, None, 0).train_labels if train else DIGITS.subset(None, most, 0).test_labels) == most
+    with pytest.raises(UsageError):
+        DIGITS.subset(most + 1, None, 0) if train else DIGITS.subset(None, most + 1, 0)
 
 
 def test_mnist_is_read_from_its_four_files(real_data):

@@ -24,7 +24,7 @@ paper:
 """
 
 
-def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
+def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5, diverged=False):
     folder.mkdir(parents=True)
     metrics = {
         "arch": "mlp_1x512",
@@ -34,7 +34,7 @@ def write_run(folder, kind="none", level=0.0, seed=0, test_accuracy=0.5):
         "test_accuracy": test_accuracy,
         "epochs": 2,
         "epochs_to_fit": None,
-        "diverged": False,
+        "diverged": diverged,
     }
     write_json(folder / "metrics.json", metrics)
     write_table(folder / "curves.csv", [{"epoch": 1, "train_accuracy": 0.5}, {"epoch": 2, "train_accuracy": 1.0}])
@@ -86,6 +86,20 @@ def test_a_run_that_ended_when_it_fitted_says_so(tmp_path, run_stage, arguments)
     write_run(tmp_path / "runs/mlp_1x512-none-plain-0")
     assert run_stage("collect", *arguments).returncode == 0
     assert list(read_table(tmp_path / "out/runs.csv")["ended_when_fitted"]) == [True]
+
+
+def test_a_run_that_ended_as_it_diverged_did_not_end_when_it_fitted(tmp_path, run_stage, arguments):
+    (tmp_path / "params.yaml").write_text(PARAMETERS.replace("epochs: 2", "epochs: 3, stop_when_fitted: 0"))
+    write_run(tmp_path / "runs/mlp_1x512-none-plain-0", diverged=True)
+    assert run_stage("collect", *arguments).returncode == 0
+    assert list(read_table(tmp_path / "out/runs.csv")["ended_when_fitted"]) == [False]
+
+
+def test_parameters_without_a_grid_are_refused(tmp_path, failure, arguments):
+    (tmp_path / "params.yaml").write_text(PARAMETERS.partition("paper:")[0])
+    code, message = failure("collect", *arguments)
+    assert code == 2
+    assert "paper: missing" in message
 
 
 def test_nothing_run_yet_is_no_error(tmp_path, run_stage, arguments):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rethinking.core.config import (
     AllResources,
@@ -13,11 +13,11 @@ from rethinking.core.config import (
     Section,
     Seed,
     Share,
-    error_sentence,
     overlaid,
+    validated,
 )
 from rethinking.core.errors import UsageError
-from rethinking.core.run_name import RunName, kind_and_level
+from rethinking.core.run_name import PLAIN, RunName, kind_and_level
 
 ARCH = "inception_v3"
 REGULARIZERS = ("augmentation", "dropout", "weight_decay")
@@ -120,9 +120,12 @@ class Row(Section):
 
     @model_validator(mode="after")
     def _known(self) -> "Row":
-        unknown = [part for part in self.variant.split("+") if part not in REGULARIZERS]
-        if unknown and self.variant != "plain":
+        parts = self.variant.split("+")
+        unknown = [part for part in parts if part not in REGULARIZERS]
+        if unknown and self.variant != PLAIN:
             raise ValueError(f"variant is '{self.variant}'; allowed: plain, or joined by + {', '.join(REGULARIZERS)}")
+        if len({*parts}) < len(parts):
+            raise ValueError(f"variant is '{self.variant}', which has a regulariser twice; keep one")
         return self
 
     def has(self, regularizer: str) -> bool:
@@ -159,10 +162,7 @@ class Parameters(Section):
 
 def load(*paths: Path) -> Parameters:
     """Read and validate parameter files, a later one over an earlier one. Raises UsageError, one sentence."""
-    try:
-        parameters = Parameters.model_validate(overlaid(*paths, allowed=OVERLAID))
-    except ValidationError as error:
-        raise UsageError(f"{error_sentence(error)} ({' with '.join(map(str, paths))})") from None
+    parameters = validated(Parameters, overlaid(*paths, allowed=OVERLAID), paths)
     runs: dict[RunName, str] = {}
     for name, row in parameters.rows.items():
         if row.corruption not in parameters.corruptions:

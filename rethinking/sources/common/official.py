@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from rethinking.core.errors import DataError
+from rethinking.core.errors import NO_ROOM, DataError
 from rethinking.core.files import new_file
 from rethinking.sources.common.archives import MAX_FILE_BYTES, read_files
 from rethinking.sources.common.images import is_image_file, read_image_tree
@@ -48,6 +48,7 @@ def download(urls: list[str], filename: str, md5: str, downloads: Path) -> Path:
     path = downloads / filename
     if check_integrity(str(path), md5):
         return path
+    downloads.mkdir(parents=True, exist_ok=True)
     problem: Exception | None = None
     for url in urls:
         try:
@@ -55,6 +56,8 @@ def download(urls: list[str], filename: str, md5: str, downloads: Path) -> Path:
                 download_url(url, str(downloads), partial.name, md5)
             return path
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
+            if getattr(error, "errno", None) in NO_ROOM:
+                raise
             problem = error
     raise DataError(
         f"dataset.source: cannot download {urls[0]} ({problem}); with no network, set dataset.source to a local copy "

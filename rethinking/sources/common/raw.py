@@ -68,9 +68,9 @@ def _balanced(labels: np.ndarray, size: int | None, random: np.random.Generator,
     classes = len(counts)
     wanted = [size // classes + (label < size % classes) for label in range(classes)]
     if any(want > count for want, count in zip(wanted, counts, strict=True)):
-        raise UsageError(
-            f"{key}: found {size}, but a class-balanced choice of {name} has at most {counts.min() * classes}"
-        )
+        # The first classes get one more image each where the size is no multiple of their number.
+        most = counts.min() * classes + counts.argmin()
+        raise UsageError(f"{key}: found {size}, but a class-balanced choice of {name} has at most {most}")
     shuffled = random.permutation(len(labels))
     chosen = [shuffled[labels[shuffled] == label][: wanted[label]] for label in range(classes)]
     return np.sort(np.concatenate(chosen))

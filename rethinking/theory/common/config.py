@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from rethinking.core import config
 from rethinking.core.config import BatchSize, Coefficient, Count, Rate, Section, Seed
@@ -76,10 +76,6 @@ class Theory(Section):
 def load_theory(*paths: Path) -> Theory:
     """The theory section of files read as one. Raises UsageError where there is none, and as `config.load` does."""
     section = config.load(*paths).theory
-    files = " with ".join(map(str, paths))
     if section is None:
-        raise UsageError(f"theory: missing ({files})")
-    try:
-        return Theory.model_validate(section)
-    except ValidationError as error:
-        raise UsageError(f"{config.error_sentence(error, 'theory')} ({files})") from None
+        raise UsageError(f"theory: missing ({' with '.join(map(str, paths))})")
+    return config.validated(Theory, section, paths, "theory")
