@@ -31,6 +31,7 @@ def set_keys(document, changes):
         section[last] = deepcopy(value)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """One more than there are cores, as many tests wait for processes that they started."""
     return available_cores() + 1

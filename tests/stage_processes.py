@@ -1,4 +1,4 @@
-"""Stages in processes of their own, forked from one that has imported torch: Python takes seconds to do so.
+"""Stages in processes of their own, forked from one that has imported other packages: Python takes seconds to do so.
 
 Nothing else is shared with the tests or between stages, and a signal meets what it would meet at the command line.
 """
@@ -16,7 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["torch"])
+_context.set_forkserver_preload(
+    ["torch", "pandas", "scipy.stats", "sklearn.datasets", "matplotlib.pyplot", "pydantic", "yaml", "psutil"]
+    + ["safetensors.torch", "dvc.repo"]
+)
 
 
 class StageProcess:

@@ -61,7 +61,7 @@ def test_a_stage_ends_without_a_result_when_its_dvc_is_killed(tmp_path, run_stag
 
 @pytest.mark.parametrize(
     ("name", "edited"),
-    [("params.yaml", True), ("rethinking/sources/digits.py", True), ("stages/plot.py", False)],
+    [("params.yaml", True), ("rethinking/core/config.py", True), ("stages/plot.py", False)],
     ids=["parameters", "code that was loaded", "code that was not"],
 )
 def test_an_edit_while_a_stage_runs_under_dvc_is_an_error_where_the_stage_read_the_file(tmp_path, name, edited):
@@ -69,7 +69,7 @@ def test_an_edit_while_a_stage_runs_under_dvc_is_an_error_where_the_stage_read_t
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "params.yaml").write_text(PARAMS)
     began = "import runpy, sys; from rethinking.core import errors; print('began', flush=True); input(); "
-    began += "sys.argv[1:] = ['--out', 'raw']; runpy.run_module('stages.fetch', run_name='__main__')"
+    began += "sys.argv[1:] = ['--out', 'valid.txt']; runpy.run_module('stages.validate', run_name='__main__')"
     process = subprocess.Popen(
         [sys.executable, "-c", began],
         cwd=tmp_path,

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from rethinking.imagenet.common.config import Execution
+from tests.sources.archives import write_folder
 from tests.stage_processes import StageProcess
 from tests.yaml_text import as_yaml
 
@@ -36,13 +37,6 @@ def image_files(train: int = 8, test: int = 2) -> dict[str, bytes]:
         for name in CLASSES
         for number in range(count)
     }
-
-
-def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:

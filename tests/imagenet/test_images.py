@@ -18,7 +18,8 @@ from rethinking.imagenet.scan import scan
 from rethinking.imagenet.training import transforms
 from rethinking.imagenet.training.loader import Images, TrainingOrder, batches, order
 from rethinking.imagenet.training.transforms import augmented, centre_crop, draws, jittered, network_input, random_box
-from tests.imagenet.image_sets import image_files, write_folder
+from tests.imagenet.image_sets import image_files
+from tests.sources.archives import write_folder
 from tests.stage_processes import ROOT
 
 IMAGES = 100

@@ -12,7 +12,8 @@ from rethinking.core.errors import DataError, UsageError
 from rethinking.imagenet.common.config import Dataset
 from rethinking.imagenet.common.index import Index, open_index
 from rethinking.imagenet.scan import bytes_of, scan
-from tests.imagenet.image_sets import CLASSES, encoded, image_files, noise, tar_of, write_folder
+from tests.imagenet.image_sets import CLASSES, encoded, image_files, noise, tar_of
+from tests.sources.archives import write_folder
 
 
 def indexed(source: Path, folder: Path) -> Index:

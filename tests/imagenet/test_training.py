@@ -33,7 +33,8 @@ from rethinking.imagenet.training.network import network, open_labels
 from rethinking.imagenet.training.processes import Processes
 from rethinking.imagenet.training.step import GroupStep
 from rethinking.imagenet.training.transforms import network_input
-from tests.imagenet.image_sets import noise, prepare, stage, training, write_folder, write_params
+from tests.imagenet.image_sets import noise, prepare, stage, training, write_params
+from tests.sources.archives import write_folder
 from tests.stage_processes import ROOT, StageProcess
 
 OUTPUTS = ("model.safetensors", "last_weights.safetensors", "metrics.json", "curves.csv", "steps.csv")
@@ -113,7 +114,7 @@ def test_a_row_stopped_within_any_step_or_evaluation_continues_to_the_same_netwo
     expected, _, asked = trained(whole, parameters, range(0), tmp_path / "undisturbed")
     groups, batches_of_evaluations = 4 * STEPS, 3 * 3
     assert asked > groups + batches_of_evaluations
-    for first in (1, 4, 7):
+    for first in (1, 4):
         found, _, _ = trained(whole, parameters, range(first, 1000, 7), tmp_path / f"{first}")
         assert all(tensor.equal(expected[name]) for name, tensor in found.items()), first
 

@@ -51,7 +51,7 @@ def write_small(folder):
     take_from_project(folder, "params.yaml", "paper/params.yaml", "paper/small.yaml", "paper/claims.yaml")
 
 
-def test_its_report_has_verdicts_on_what_holds_at_any_size_and_no_other(tmp_path, run_stage):
+def test_it_has_verdicts_on_what_holds_at_any_size_alone_beside_those_of_the_whole_grid(tmp_path, run_stage):
     write_small(tmp_path)
     done = run_stage("tools.report", "--small", "--metrics", "metrics/small")
     assert done.returncode == 0, done.stderr
@@ -65,10 +65,7 @@ def test_its_report_has_verdicts_on_what_holds_at_any_size_and_no_other(tmp_path
     assert (tmp_path / "plots/small/paper/figure_1a.png").exists()
     assert not (tmp_path / "metrics/claims.json").exists()
 
-
-def test_it_is_recorded_and_combined_beside_the_whole_grid(tmp_path, run_stage):
-    write_small(tmp_path)
-    assert run_stage("tools.report", "--small", "--metrics", "metrics/small").returncode == 0
+    # It is recorded and combined beside the whole grid.
     write_text(tmp_path / "paper/dvc.lock", "stages: {}")
     write_set(tmp_path / "data/small", 0, 1)
     done = run_stage("tools.record_reference", "--out", "kept")
