@@ -1,1 +1,1 @@
-"""What all rooms use: errors, files, parameters, the registry, random streams, arrays."""
+"""What every folder of the library uses."""

@@ -84,7 +84,7 @@ def _under_dvc() -> bool:
 def _contents() -> dict[Path, str]:
     """The SHA-256 of every file of code, and of the parameters that the command line names, by path."""
     root = Path(__file__).resolve().parents[2]
-    code = [path for room in ("rethinking", "stages") for path in (root / room).rglob("*.py")]
+    code = [path for folder in ("rethinking", "stages") for path in (root / folder).rglob("*.py")]
     parameters = [Path(word) for word in sys.argv if word.endswith(".yaml")] or [Path("params.yaml")]
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (*code, *parameters) if path.is_file()}
 
