@@ -39,6 +39,8 @@ AUDITS = "tests/corruptions/test_audits.py"
 LOOP = "tests/training/test_loop.py"
 EVALUATION = "tests/training/test_evaluation.py"
 PREPROCESSING = "tests/training/test_preprocessing.py"
+INDEX = "tests/imagenet/test_index.py"
+STEP = "tests/imagenet/test_step.py"
 CLAIMS = "tests/paper/test_claims.py"
 MISTAKES = {
     "rethinking/corruptions/labels.py": [
@@ -134,6 +136,30 @@ MISTAKES = {
             "max(outcome.rows, key=lambda row: row['test_accuracy'])",
             LOOP,
         ),
+    ],
+    "rethinking/imagenet/scan.py": [
+        (
+            "an archive of any bytes is the official one",
+            "_official",
+            "(found := file.md5.hexdigest()) != md5",
+            "False",
+            INDEX,
+        ),
+    ],
+    "rethinking/imagenet/common/index.py": [
+        (
+            "an image is read that changed since",
+            "Split.image",
+            "hashlib.sha256(content).digest() != record['sha256'].tobytes()",
+            "False",
+            INDEX,
+        ),
+    ],
+    "rethinking/imagenet/training/step.py": [
+        ("shifts and biases decay, too", "GroupStep.__init__", "each.ndim > 1", "True", STEP),
+        ("the averaged weights are the last ones", "GroupStep._update", "1 - decay", "1.0", STEP),
+        ("every group moves the running statistics", "GroupStep._backward", "group == 0", "True", STEP),
+        ("the rate does not warm up", "GroupStep.rate_at", "warm_up", "1", STEP),
     ],
     "rethinking/models/alexnet.py": [
         ("AlexNet has another window of normalisation", "ResponseNorm.__init__", "4", "2", "tests/models"),

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +18,16 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file
-from torch import nn
-from torch.nn import functional
 
 from rethinking.core.files import read_json
 from rethinking.core.interrupts import Stopped
 from rethinking.core.tables import read_table
-from rethinking.imagenet.common.config import Row, load
+from rethinking.imagenet.common.config import load
 from rethinking.imagenet.common.index import open_index
 from rethinking.imagenet.training import loop
 from rethinking.imagenet.training.loop import Progress, Training, Watch, summarise
 from rethinking.imagenet.training.network import network, open_labels
 from rethinking.imagenet.training.processes import Processes
-from rethinking.imagenet.training.step import GroupStep
-from rethinking.imagenet.training.transforms import network_input
 from tests.imagenet.image_sets import noise, prepare, stage, training, write_params
 from tests.sources.archives import write_folder
 from tests.stage_processes import ROOT, StageProcess
@@ -132,59 +127,6 @@ def test_a_row_that_diverges_ends_at_the_same_step_wherever_it_was_stopped(whole
         ends.append((summary["epochs"], summary["steps"], summary["diverged"], len(progress.windows)))
     assert ends[0] == ends[1]
     assert ends[0][2]
-
-
-def test_a_step_that_is_not_finished_leaves_nothing_behind(whole):
-    parameters = load(whole / "params.yaml")
-    index = open_index(whole / "index", parameters.dataset.path)
-    place, row = Processes(0, 1, torch.device("cpu")), parameters.row("all")
-    model = network(parameters.train, parameters.row("all"), len(index.class_names))
-    step = GroupStep(model, parameters.train, row, torch.tensor(index.train.labels), place)
-    before = {name: tensor.clone() for name, tensor in step.tensors()}
-    polls = iter((None, None, Stopped()))
-
-    def poll() -> None:
-        if stopped := next(polls):
-            raise stopped
-
-    with pytest.raises(Stopped):
-        step.run(torch.zeros(8, 75, 75, 3, dtype=torch.uint8), torch.arange(8), 1, 1, poll)
-    assert all(tensor.equal(before[name]) for name, tensor in step.tensors())
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_a_step_is_that_of_sgd_on_smoothed_labels_and_averages_the_weights(whole):
-    """Against torch's optimiser: warm-up, decaying rate, momentum, weight decay on weights alone."""
-    changes = {
-        "label_smoothing": 0.1, "warm_up_epochs": 1, "lr_decay": 0.5, "weight_decay": 0.1, "average_decay": 0.2,
-        "auxiliary_loss": 0.0,
-    }  # fmt: skip
-    recipe = load(whole / "params.yaml").train.model_copy(update=changes)
-    torch.manual_seed(0)
-    ours = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 5))
-    theirs = deepcopy(ours)
-    linear, labels = theirs[1], torch.arange(16) % 5
-    row = Row(corruption="none", variant="weight_decay")
-    step = GroupStep(ours, recipe, row, labels, Processes(0, 1, torch.device("cpu")))
-    groups = [{"params": [linear.weight], "weight_decay": 0.1}, {"params": [linear.bias]}]
-    optimizer = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
-    averages = {name: each.detach().clone() for name, each in theirs.named_parameters()}
-    for taken in range(STEPS):
-        pixels, numbers = torch.randint(0, 256, (8, 4, 4, 3), dtype=torch.uint8), torch.randperm(16)[:8]
-        step.run(pixels, numbers, 1 + taken // 2, taken % 2)
-        for group in optimizer.param_groups:
-            group["lr"] = 0.01 * 8 / 32 * (0.5, 1.0, 0.5, 0.5, 0.25, 0.25)[taken]
-        logits = theirs(network_input(pixels))
-        optimizer.zero_grad()
-        functional.cross_entropy(logits, labels[numbers], label_smoothing=0.1).backward()
-        optimizer.step()
-        plain = functional.cross_entropy(logits, labels[numbers])
-        torch.testing.assert_close(step.losses[taken % 2].mean(), plain)
-        decay = min(0.2 ** (8 / 32), (1 + taken) / (10 + taken))
-        for name, each in theirs.named_parameters():
-            averages[name] = decay * averages[name] + (1 - decay) * each.detach()
-            torch.testing.assert_close(step.parameters[name], each)
-            torch.testing.assert_close(step.averages[name], averages[name])
 
 
 @pytest.mark.parametrize(("of_all", "epochs_to_fit"), [(0.9992, 4), (0.998, None)])
