@@ -32,6 +32,7 @@ from rethinking.sources.common.raw import balanced_subsets
 # The largest image of ImageNet has 61 million pixels.
 MAX_PIXELS = 2**27
 READ_AT_ONCE = 64
+IMAGENET = (1_281_167, 50_000, 1_000)  # training images, test images, classes
 
 
 class Found(NamedTuple):
@@ -73,7 +74,7 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[int], object] = lam
         place = (file, image.offset, len(image.content))
         rows[image.split].append((image.class_name, os.fsencode(image.name), *place, width, height, mode, digest))
         on_image(len(image.content))
-    write(folder, "imagenet" if official else "imagefolder", rows, list(archives), dataset)
+    write(folder, official, rows, list(archives), dataset)
     return places.passed_over
 
 
@@ -105,12 +106,15 @@ def zip_in_threads(work: Callable[[Found], Any], found: Iterable[Found]) -> Iter
             yield from zip(some, pool.map(work, some), strict=True)
 
 
-def write(folder: Path, name: str, rows: dict[str, list[tuple]], archives: list[str], dataset: Dataset) -> None:
+def write(folder: Path, official: bool, rows: dict[str, list[tuple]], archives: list[str], dataset: Dataset) -> None:
     """Write the records of both splits and the meta.json that seals them.
 
+    What is not official is ImageNet where it has as many images and classes.
     Raises DataError where classes do not fit, UsageError where there are too few images.
     """
     class_names = classes_of(*([row[0] for row in rows[split]] for split in SPLITS))
+    counts = (*(len(rows[split]) for split in SPLITS), len(class_names))
+    name = "imagenet" if official or counts == IMAGENET else "imagefolder"
     number = {class_name: label for label, class_name in enumerate(class_names)}
     longest = max(len(row[1]) for split in rows.values() for row in split)
     arrays = {}

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from rethinking.core.errors import DataError, UsageError
+from rethinking.imagenet import scan as scan_module
 from rethinking.imagenet.common.config import Dataset
 from rethinking.imagenet.common.index import Index, open_index
 from rethinking.imagenet.scan import bytes_of, scan
@@ -211,6 +212,15 @@ def test_test_images_without_labels_or_under_another_name_are_refused_before_any
     assert "test/ILSVRC2012_val_00000001.JPEG' lies in no folder of a class, so its label is unknown" in said
     val = write_folder(tmp_path / "val", files | {"val/n01/a.JPEG": noise(1), "val/n02/b.JPEG": noise(2)})
     assert "holds val/ and no test/; rename it; expected test/<class>/<image>" in message(val, tmp_path / "index")
+
+
+def test_a_folder_of_as_many_images_and_classes_as_imagenet_has_is_imagenet(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan_module, "IMAGENET", (16, 4, 2))
+    names = []
+    for number, more in enumerate(({}, {"train/n01/more.JPEG": noise(5)})):
+        folder = write_folder(tmp_path / f"images_{number}", image_files() | more)
+        names.append(indexed(folder, tmp_path / f"index_{number}").name)
+    assert names == ["imagenet", "imagefolder"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar", "official"])
