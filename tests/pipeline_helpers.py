@@ -3,6 +3,7 @@
 import ast
 import functools
 import itertools
+import json
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ import psutil
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from ruamel.yaml import YAML
+from safetensors import safe_open
 
 from rethinking.core.files import sha256
 from tests import imports
@@ -148,6 +150,12 @@ def copy_of_project(folder: Path, pipelines: Sequence[str] = PIPELINES) -> Copy:
     copy.git("init", "--quiet", "--template=")
     copy.commit()
     return copy
+
+
+def progress(checkpoint: Path) -> dict[str, Any]:
+    """How far the run of a checkpoint had come."""
+    with safe_open(checkpoint, "np") as file:
+        return json.loads(file.metadata()["progress"])
 
 
 def stages_run(output: str) -> list[str]:

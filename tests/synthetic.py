@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rethinking.core.arrays import ImageData
+from rethinking.core.arrays import ImageData, save_arrays
 
 
 def image_data(train_images, train_labels, test_images, test_labels, classes=10):
@@ -20,6 +20,15 @@ def image_data(train_images, train_labels, test_images, test_labels, classes=10)
         corruption={"kind": "none", "level": 0.0, "seed": 0},
         fingerprint="synthetic",
     )
+
+
+def save_raw(folder, data):
+    """Write a raw set as the stage fetch does; return the folder."""
+    folder.mkdir(parents=True)
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    meta = {"dataset": data.name, "class_names": data.class_names}
+    save_arrays(folder, {name: getattr(data, name) for name in names}, meta)
+    return folder
 
 
 def lit_images(count, seed, size=32):

@@ -4,7 +4,6 @@ The demo with its trainings cut down, so that a hundred kills take minutes: 60 i
 corruption, every kind of stage. Everything runs on one thread, so that the same bytes are due wherever it runs.
 """
 
-import json
 import os
 import random
 import re
@@ -21,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from safetensors import safe_open
 
 from rethinking.core.files import read_yaml
-from tests.pipeline_helpers import Copy, copy_of_project, environment
+from tests.pipeline_helpers import Copy, copy_of_project, environment, progress
 
 SMALL = {
     "dataset.train_size": 60,
@@ -104,11 +102,7 @@ class Disturbed(Copy):
 
     def epochs(self) -> dict[str, int]:
         """How many epochs are safe in each run's checkpoint, by the run's folder with `-` for `/`."""
-        found = {}
-        for path in self.checkpoints():
-            with safe_open(path, "np") as file:
-                found[path.stem.partition("@")[0]] = len(json.loads(file.metadata()["progress"])["rows"])
-        return found
+        return {path.stem.partition("@")[0]: len(progress(path)["rows"]) for path in self.checkpoints()}
 
     def finished_runs(self) -> set[str]:
         """The folders of the runs that are whole, with `-` for `/`."""

@@ -417,6 +417,7 @@ def array(name: str, file: str, content: Callable[[np.ndarray], bytes]) -> Case:
 
 
 def seal_again(folder: Path) -> None:
+    """As if a set or a run had been written so."""
     meta = read_json(folder / "meta.json")
     (folder / "meta.json").unlink()
     seal(folder, {key: value for key, value in meta.items() if key not in ("sha256", "seal")})

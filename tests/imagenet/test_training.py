@@ -1,6 +1,5 @@
 """A row of table 2 ends with the same bytes on one process and on two, on one machine or two, whatever kills them."""
 
-import json
 import os
 import random
 import re
@@ -16,7 +15,6 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from rethinking.core.files import read_json
@@ -29,6 +27,7 @@ from rethinking.imagenet.training.loop import Progress, Training, Watch, summari
 from rethinking.imagenet.training.network import network, open_labels
 from rethinking.imagenet.training.processes import Processes
 from tests.imagenet.image_sets import noise, prepare, stage, training, write_params
+from tests.pipeline_helpers import progress
 from tests.sources.archives import write_folder
 from tests.stage_processes import ROOT, StageProcess
 
@@ -221,12 +220,8 @@ def partial_checkpoints(copy: Path) -> list[Path]:
 
 def steps_saved(copy: Path) -> int:
     """How many steps are safe in the checkpoint."""
-    found = 0
-    for path in copy.glob("checkpoints/*.safetensors"):
-        with safe_open(path, "np") as file:
-            progress = json.loads(file.metadata()["progress"])
-        found = (progress["epoch"] - 1) * (STEPS // 3) + progress["step"]
-    return found
+    found = [progress(path) for path in copy.glob("checkpoints/*.safetensors")]
+    return max(((each["epoch"] - 1) * (STEPS // 3) + each["step"] for each in found), default=0)
 
 
 @pytest.mark.parametrize(("processes", "number"), [(2, signal.SIGTERM), (1, signal.SIGINT)])

@@ -4,7 +4,6 @@ All tests share one cluster on this machine: a head without a core in the clone 
 """
 
 import importlib.util
-import json
 import shutil
 import signal
 import socket
@@ -16,9 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from safetensors import safe_open
 
-from tests.pipeline_helpers import ROOT, Copy, environment, errors, wait_until
+from tests.pipeline_helpers import ROOT, Copy, environment, errors, progress, wait_until
 from tests.tools.test_run import COUNTER, account, lock, runner, started
 from tests.yaml_text import as_yaml
 
@@ -309,6 +307,5 @@ def node_that_trains(cluster):
 def epoch(cluster):
     """How far the newest checkpoint is; 0 where there is none."""
     for path in (cluster.folder / "checkpoints").glob("*.safetensors"):
-        with safe_open(path, "np") as file:
-            return json.loads(file.metadata()["progress"])["epoch"]
+        return progress(path)["epoch"]
     return 0

@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from rethinking.core.arrays import open_dataset, save_arrays
+from rethinking.core.arrays import open_dataset
 from tests.sources.archives import cut, image_files, write_folder, write_tar
-from tests.synthetic import lit_data
+from tests.synthetic import lit_data, save_raw
 
 IMAGES = image_files(per_class=60, shape=(32, 32, 3))
 
@@ -27,12 +27,7 @@ def fetch_parameters(tmp_path, write_parameters):
 @pytest.fixture
 def raw(tmp_path):
     """A raw set as fetch writes it."""
-    data, folder = lit_data(120, 40), tmp_path / "data/raw"
-    folder.mkdir(parents=True)
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    meta = {"dataset": data.name, "class_names": data.class_names}
-    save_arrays(folder, {name: getattr(data, name) for name in names}, meta)
-    return folder
+    return save_raw(tmp_path / "data/raw", lit_data(120, 40))
 
 
 def contents(folder):

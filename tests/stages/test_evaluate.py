@@ -7,9 +7,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from rethinking.core.errors import DataError
-from rethinking.core.files import read_json, seal
+from rethinking.core.files import read_json
 from rethinking.core.tables import read_table
 from stages import corrupt, evaluate, fetch, plot, train
+from tests.faults.inputs import seal_again
 
 PARAMS = """
 dataset: {name: digits, train_size: 60, test_size: 20}
@@ -52,13 +53,6 @@ def project(trained, tmp_path, monkeypatch):
     shutil.copytree(trained, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
-
-
-def seal_again(run):
-    """As if the run had been written so."""
-    meta = read_json(run / "meta.json")
-    (run / "meta.json").unlink()
-    seal(run, {"recipe": meta["recipe"], "data": meta["data"]})
 
 
 def collect(monkeypatch, out="metrics"):

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from rethinking.core import config, registry
@@ -30,6 +29,7 @@ from tests.pipeline_helpers import (
     holds_only_a_docstring,
     leaves,
     modules_by_name,
+    progress,
     resolved_stages,
     source_files,
     stage_process,
@@ -336,12 +336,6 @@ def clones(project: Copy, folder: Path) -> Clones:
     assert repro_of_whole.returncode == 0, output_of_whole
     whole.commit()
     return Clones(whole, killed, repro_of_killed.returncode, epochs, stages_run(output)[:-1], continued)
-
-
-def progress(checkpoint: Path) -> dict[str, Any]:
-    """How far a run had come."""
-    with safe_open(checkpoint, "pt") as file:
-        return json.loads(file.metadata()["progress"])
 
 
 @pytest.fixture

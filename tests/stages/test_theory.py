@@ -10,6 +10,7 @@ from rethinking.core.files import read_json, read_yaml
 from rethinking.core.tables import read_table
 from rethinking.sources import digits
 from tests.conftest import ROOT, set_keys
+from tests.synthetic import save_raw
 from tests.yaml_text import as_yaml
 
 SMALL = {
@@ -45,12 +46,7 @@ def parameters(tmp_path):
 @pytest.fixture
 def raw(tmp_path):
     """A raw set of 200 + 100 digits."""
-    data = digits.read("official", tmp_path).subset(200, 100, seed=0)
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    (tmp_path / "raw").mkdir()
-    meta = {"dataset": data.name, "class_names": data.class_names}
-    save_arrays(tmp_path / "raw", {name: getattr(data, name) for name in names}, meta)
-    return tmp_path / "raw"
+    return save_raw(tmp_path / "raw", digits.read("official", tmp_path).subset(200, 100, seed=0))
 
 
 @pytest.fixture
