@@ -67,7 +67,8 @@ def print_imagenet() -> None:
     rows, whole = [row for row in parameters.rows if not Path("runs/imagenet", row).exists()], DATASETS["imagenet"]
     rate = training_rate(parameters, whole.classes)
     days = row_seconds(parameters.train, whole.train_size, whole.test_size, rate) / 86400
-    eight = f", {len(rows) * days / 8:,.1f} on eight such GPUs" if torch.cuda.is_available() else ""
+    on_gpu = parameters.execution.device != "cpu" and torch.cuda.is_available()
+    eight = f", {len(rows) * days / 8:,.1f} on eight such GPUs" if on_gpu else ""
     print(f"ImageNet: {len(rows)} rows to do, {rate:,.1f} images/s, {len(rows) * days:,.1f} days{eight}.")
 
 

@@ -30,8 +30,8 @@ def _is_no_entry(part: str) -> bool:
 
 def require(package: str, name: str, key: str) -> None:
     """Raise UsageError, in the name of the parameter `key`, where the package has no entry `name`."""
-    known, last = names(package), name.strip(".")
-    if "." in last or "-" in last and name in known:
+    known, bare = names(package), name.strip(".")
+    if "." in bare or "-" in bare and name in known:
         file = f"rethinking/{package}/{name.replace('.', '_').replace('-', '_')}.py"
         raise UsageError(
             f"{key}: found '{name}', but a dot ends a name for Python and DVC, and a dash in the name of a "

@@ -14,11 +14,21 @@ from rethinking.core.files import new_file
 def write_table(path: Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
     """Write a table as CSV, atomically: six digits for a float, an empty cell for what is missing or not finite.
 
-    A whole number has all its digits, also where a missing one beside it makes the column one of floats.
+    A whole number among rows has all its digits.
     """
-    table = pd.DataFrame(rows if isinstance(rows, pd.DataFrame) else list(rows)).replace([np.inf, -np.inf], np.nan)
+    table = rows if isinstance(rows, pd.DataFrame) else _table(list(rows))
     with new_file(path) as partial:
-        table.convert_dtypes().to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+        table.replace([np.inf, -np.inf], np.nan).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _table(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
+    """These rows; whole numbers stay whole, of which pandas makes floats where one is missing."""
+    table = pd.DataFrame(rows)
+    for name in table.select_dtypes(float):
+        values = [row.get(name) for row in rows]
+        if all(value is None or isinstance(value, int) for value in values):
+            table[name] = pd.array(values, dtype="Int64")
+    return table
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rethinking.core.run_name import kind_and_level
+from rethinking.core.run_name import PLAIN, kind_and_level
 from rethinking.figures.marks import (
     PAPER,
     PAPER_LABEL,
@@ -24,7 +24,7 @@ from rethinking.figures.marks import (
 from rethinking.figures.style import BLUE, GREEN, GREY, ORANGE, SUBSETS, style_of
 from rethinking.paper.names import arch_name, variant_name
 from rethinking.paper.published import IMAGES_IN_STEP, TABLE_1, TABLE_2, THOUSAND_STEPS_TO_LOSS_0_1, Row
-from rethinking.results.runs import PLAIN, Run, by_level, has_final_test, select
+from rethinking.results.runs import Run, by_level, has_final_test, select
 
 # The paper's order of curves.
 CORRUPTIONS = ("none", "labels-1.0", "shuffled_pixels", "random_pixels", "gaussian")

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rethinking.core.run_name import PLAIN
 from rethinking.figures.marks import (
     MARK,
     PAPER,
@@ -25,7 +26,7 @@ from rethinking.figures.marks import (
 from rethinking.figures.style import ARCHS, BLUE, GREEN, GREY, ORANGE, YELLOW
 from rethinking.paper.names import arch_name
 from rethinking.paper.published import LARGEST_SLOWDOWN, TABLE_1, TABLE_4
-from rethinking.results.runs import PLAIN, Run, by_level, has_final_test, select
+from rethinking.results.runs import Run, by_level, has_final_test, select
 
 IN_FIGURE_1 = ("inception", "alexnet", "mlp_1x512")
 ALL = tuple(arch for arch in ARCHS if arch != "inception_nobn")

@@ -53,7 +53,7 @@ class Found(NamedTuple):
 def scan(dataset: Dataset, folder: Path, on_image: Callable[[int], object] = lambda size: None) -> Counter[str]:
     """Read and decode every image of the source once, and write the index of those asked for into an existing folder.
 
-    `on_image` gets the bytes of each. Returns what was passed over, by the name that gives it away.
+    `on_image` gets each image's size in bytes. Returns what was passed over, by the name that gives it away.
     Raises DataError for what is missing, damaged, undecodable or of no known form.
     """
     source = dataset.path
@@ -79,7 +79,7 @@ def scan(dataset: Dataset, folder: Path, on_image: Callable[[int], object] = lam
 
 
 def bytes_of(source: Path) -> int:
-    """The size of all images that a scan reads, to which an archive's headers add a little."""
+    """The size of all files that a scan reads, an archive's headers included."""
     if is_official(source):
         files = [source / name for name in OFFICIAL.values()]
     elif source.is_dir():
@@ -109,7 +109,7 @@ def zip_in_threads(work: Callable[[Found], Any], found: Iterable[Found]) -> Iter
 def write(folder: Path, official: bool, rows: dict[str, list[tuple]], archives: list[str], dataset: Dataset) -> None:
     """Write the records of both splits and the meta.json that seals them.
 
-    What is not official is ImageNet where it has as many images and classes.
+    The set is called imagenet if it is official or has ImageNet's numbers of images and classes before a choice.
     Raises DataError where classes do not fit, UsageError where there are too few images.
     """
     class_names = classes_of(*([row[0] for row in rows[split]] for split in SPLITS))
@@ -219,7 +219,7 @@ OFFICIAL = {split: f"ILSVRC2012_img_{name}.tar" for split, name in (("train", "t
 
 
 def is_official(source: Path) -> bool:
-    """Whether it is the folder of the official archives, perhaps not of all."""
+    """Whether a folder holds an official archive of images, perhaps without the other."""
     return any((source / name).exists() for name in OFFICIAL.values())
 
 

@@ -22,8 +22,8 @@ from rethinking.models.parts.inception import ShiftedBatchNorm
 from rethinking.models.parts.network import ImageShape, initialise
 
 SMALLEST = 75  # pixels a side: of one less the last map has no pixel
-# The part of the running statistics that a step replaces: the package's. It takes 10,000 steps to forget their first
-# values, before which evaluation says nothing; a shorter run needs more.
+# The share of a batch in the running statistics, as in the package. Their first values fade over 10,000 steps, before
+# which an evaluation says nothing; a shorter run needs a larger share.
 STATISTICS_MOMENTUM = 3e-4
 FEWEST_CHANNELS = 16  # of any layer of a narrow network, as in TensorFlow-slim
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from rethinking.core.run_name import PLAIN
 from rethinking.core.tables import markdown
 from rethinking.paper.names import arch_name, data_note
 from rethinking.paper.published import TABLE_1
 from rethinking.paper.verdicts import is_of_imagenet, table
-from rethinking.results.runs import PLAIN, Run, has_final_test, select
+from rethinking.results.runs import Run, has_final_test, select
 
 TEXT = """# Results
 

@@ -75,7 +75,7 @@ def has_final_test(metrics: Mapping[str, Any]) -> bool:
 
 
 def is_made_from(meta: Mapping[str, Any], recipe: Mapping[str, Any], data: str) -> bool:
-    """Whether a run's meta.json names this recipe, which JSON holds with lists for tuples, and this data."""
+    """Whether a run's meta.json names this recipe and data; as JSON, in which tuples are lists."""
     return meta["data"] == data and sha256_of(meta["recipe"]) == sha256_of(recipe)
 
 

@@ -68,6 +68,18 @@ def test_any_other_file_below_train_or_test_is_named(tmp_path, write, name):
         imagefolder.read(str(path), tmp_path)
 
 
+def test_classes_may_be_called_train_and_test(tmp_path):
+    files = {
+        f"{split}/{name}/{number}.png": encode(noise(number))
+        for split in ("train", "test")
+        for name in ("train", "test")
+        for number in range(2)
+    }
+    data = read(tmp_path, files)
+    assert data.class_names == ["test", "train"]
+    assert len(data.train_images) == len(data.test_images) == 4
+
+
 @pytest.mark.parametrize("write", [write_folder, write_tar, write_zip])
 def test_an_image_of_no_class_is_named(tmp_path, write):
     path = write(tmp_path / "set", {**image_files(), "test/1.png": encode(noise(0))})

@@ -379,7 +379,7 @@ def with_a_wrong_parameter(copy: Copy) -> Refusal:
     """The parameters are restored by Git afterwards."""
     results = ("data/raw", "data/corrupted", "runs", "metrics", "plots")
     before = copy.hashes(*results)
-    output = copy.dvc("exp", "run", "--set-param", "corrupt.level=1.5", succeeds=False)
+    output = copy.dvc("exp", "run", "--set-param", "train.archs=[resnet]", succeeds=False)
     refusal = Refusal(copy, output, before, copy.hashes(*results))
     copy.run("sh", "-euc", "rm params.yaml; git checkout HEAD -- params.yaml")  # as the README says
     return refusal
@@ -597,7 +597,7 @@ def test_plots_diff_draws_both_revisions_in_every_chart(half_random: Change, tmp
 def test_a_wrong_parameter_fails_in_one_sentence_that_names_it_and_touches_no_result(refused: Refusal) -> None:
     assert stages_run(refused.output) == ["validate"]
     assert len(errors(refused.output)) == 1
-    assert errors(refused.output)[0].startswith("corrupt.level:")
+    assert errors(refused.output)[0].startswith("train.archs: unknown name 'resnet'")
     assert "Traceback" not in refused.output
     assert refused.before
     assert refused.after == refused.before

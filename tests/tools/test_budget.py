@@ -51,6 +51,7 @@ def test_the_rows_of_imagenet_that_wait_are_counted_and_their_evaluations_too(tm
     done = run_stage("tools.budget", "--imagenet", "--sets", "paper/mnist.yaml:runs/mnist")
     assert done.returncode == 0, done.stderr
     said = re.search(r"^ImageNet: 6 rows to do, ([\d,.]+) images/s, ([\d,.]+) days", done.stdout, re.MULTILINE)
+    assert "GPUs" not in done.stdout
     rate, days = (float(number.replace(",", "")) for number in said.groups())
     # A hundred epochs, and evaluations at a third of the cost: a hundred of 50,000 training and 50,000 test images,
     # and two of all training images at the end.

@@ -98,12 +98,12 @@ class Places:
         if clutter := clutter_in(path):
             self.passed_over[clutter] += 1
             return False
-        if path.parent.name in SPLITS and path.suffix.lower() in FORMATS:
-            raise DataError(
-                f"dataset.source: '{path}' lies in no folder of a class, so its label is unknown; "
-                f"expected {path.parent.name}/<class>/<image>"
-            )
         if not is_image_file(path.as_posix()):
+            if path.parent.name in SPLITS and path.suffix.lower() in FORMATS:
+                raise DataError(
+                    f"dataset.source: '{path}' lies in no folder of a class, so its label is unknown; "
+                    f"expected {path.parent.name}/<class>/<image>"
+                )
             raise DataError(
                 f"dataset.source: '{path}' is no train/<class>/<image> or test/<class>/<image> whose name ends in one "
                 f"of {' '.join(FORMATS)}; move it elsewhere"
