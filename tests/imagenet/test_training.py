@@ -71,13 +71,10 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def trained_by(processes: int, out: str) -> list[int]:
-    """The exit codes of so many processes that train together, told their places as torchrun does."""
+def together(processes: int, out: str = "run") -> list[StageProcess]:
+    """So many processes that train together, told their places as torchrun does."""
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "GLOO_SOCKET_IFNAME": "lo"}
-    started = [
-        training(out=out, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=processes, **place) for rank in range(processes)
-    ]
-    return [process.wait() for process in started]
+    return [training(out=out, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=processes, **place) for rank in range(processes)]
 
 
 def trained(whole: Path, parameters, stops: range, checkpoint: Path) -> tuple[dict[str, torch.Tensor], Progress, int]:
@@ -141,7 +138,7 @@ def test_four_processes_take_the_same_step_to_rounding(copy):
     use(copy, batch_size=16, epochs=1)
     assert training(out="run_1").wait() == 0
     shutil.rmtree("checkpoints")
-    assert trained_by(4, "run_4") == [0, 0, 0, 0]
+    assert [process.wait() for process in together(4, "run_4")] == [0, 0, 0, 0]
     one, four = (load_file(f"run_{number}/last_weights.safetensors") for number in (1, 4))
     for name, weights in one.items():
         np.testing.assert_allclose(four[name], weights, rtol=1e-4, atol=1e-6, err_msg=name)
@@ -164,35 +161,27 @@ def wait_for(condition, process: StageProcess) -> bool:
     return False
 
 
-def kill(process: StageProcess, victims: str) -> None:
-    """End one of the processes that train, or the stage and all of them."""
-    trainers = workers_of(process)
-    if victims == "one":
-        for each in trainers[-1:]:
-            each.kill()
-    else:
-        process.send_signal(signal.SIGKILL)
-        for each in trainers:
-            each.kill()
-    process.wait()
-    for each in trainers:
-        each.wait()
-
-
-def strikes(copy: Path, process: StageProcess, moment: str, chance: random.Random) -> bool:
-    """Kill the training at a moment after its next step, or inside a checkpoint; whether it was hit there."""
+def strikes(copy: Path, moment: str, chance: random.Random) -> bool:
+    """Train with two processes and kill one or both after their next step, or inside a checkpoint; whether that hit."""
+    saved, reached = steps_saved(copy), False
+    both = [training()] if moment == "one" else together(2)
     if moment == "inside a checkpoint":
-        wait_for(lambda: partial_checkpoints(copy), process)
-        kill(process, "all")
-        return bool(partial_checkpoints(copy))
-    saved = steps_saved(copy)
-    reached = wait_for(lambda: steps_saved(copy) > saved, process)
-    time.sleep(chance.uniform(0, 0.3))
-    kill(process, moment)
+        wait_for(lambda: partial_checkpoints(copy), both[0])
+    else:
+        reached = wait_for(lambda: steps_saved(copy) > saved, both[0])
+        time.sleep(chance.uniform(0, 0.3))
+    if moment == "one":
+        for trainer in workers_of(both[0])[-1:]:
+            trainer.kill()
+    else:
+        for each in both:
+            each.send_signal(signal.SIGKILL)
+    killed = {each.wait() for each in both} != {0}
     assert not reached or steps_saved(copy) > saved
-    if moment == "one" and process.returncode != 0:
-        assert "was killed by SIGKILL, often for want of memory; run the same command again" in process.communicate()[1]
-    return process.returncode != 0
+    if moment == "one" and killed:
+        said = "was killed by SIGKILL, often for want of memory; run the same command again"
+        assert said in both[0].communicate()[1]
+    return bool(partial_checkpoints(copy)) if moment == "inside a checkpoint" else killed
 
 
 def test_a_row_killed_again_and_again_on_two_processes_is_finished_by_one_with_the_same_bytes(whole, copy):
@@ -200,8 +189,8 @@ def test_a_row_killed_again_and_again_on_two_processes_is_finished_by_one_with_t
     kills, chance, struck = int(os.environ.get("KILLS", "3")), random.Random(0), 0
     for _ in range(5 * kills):
         use(copy, processes=2)
-        process, saved = training(), steps_saved(copy)
-        struck += strikes(copy, process, ("one", "inside a checkpoint", "all")[struck % 3], chance)
+        saved = steps_saved(copy)
+        struck += strikes(copy, ("one", "inside a checkpoint", "both")[struck % 3], chance)
         if (copy / "run").exists():  # it ended before it was hit; the next begins from the start
             assert outputs(copy / "run") == outputs(whole / "run")
             shutil.rmtree("run")
