@@ -22,7 +22,7 @@ from rethinking.figures.marks import (
     warn,
 )
 from rethinking.figures.style import BLUE, GREEN, GREY, ORANGE, SUBSETS, style_of
-from rethinking.paper.names import arch_name, variant_name
+from rethinking.paper.names import arch_name, is_whole, variant_name
 from rethinking.paper.published import IMAGES_IN_STEP, TABLE_1, TABLE_2, THOUSAND_STEPS_TO_LOSS_0_1, Row
 from rethinking.results.runs import Run, by_level, has_final_test, select
 
@@ -39,10 +39,16 @@ def figure_1a(runs: list[Run]) -> Figure:
     shown = _five_losses(axes, runs, "inception")
     axes.set(xlabel="thousand steps", ylabel="average training loss")
     triangle: dict[str, Any] = {"marker": "v", "markeredgecolor": "black", "linestyle": "none"}
-    for corruption, thousand_steps in THOUSAND_STEPS_TO_LOSS_0_1.items():
-        axes.plot([thousand_steps], [0.1], color=style_of(*kind_and_level(corruption))[1], zorder=3, **triangle)
-    axes.plot([], [], color=GREY, label="0.1 in a later reproduction", **triangle)
-    return finish(figure, "Figure 1a: Inception's training loss", shown, compared="cifar10")
+    if not _in_small(runs):
+        for corruption, thousand_steps in THOUSAND_STEPS_TO_LOSS_0_1.items():
+            axes.plot([thousand_steps], [0.1], color=style_of(*kind_and_level(corruption))[1], zorder=3, **triangle)
+        axes.plot([], [], color=GREY, label="0.1 in a later reproduction", **triangle)
+    return finish(figure, "Figure 1a: Inception's training loss", shown, compared="" if _in_small(runs) else "cifar10")
+
+
+def _in_small(runs: list[Run]) -> bool:
+    """Whether all runs are on a part of the images, so that they take fewer steps than those of others."""
+    return bool(runs) and not any(is_whole(run.metrics) for run in runs)
 
 
 def figure_1a_architectures(runs: list[Run]) -> Figure:
@@ -51,8 +57,7 @@ def figure_1a_architectures(runs: list[Run]) -> Figure:
     figure, grid = panels(len(archs), 2, (3.6, 2.7), sharex=True, sharey=True)
     shown = []
     for axes, arch in zip(grid, archs, strict=True):
-        shown += _five_losses(axes, runs, arch)
-        axes.set_title(arch_name(arch), fontsize=11, pad=14)
+        shown += _five_losses(axes, runs, arch, arch_name(arch))
         axes.tick_params(labelbottom=True)
     for axes in grid[-2:]:
         axes.set_xlabel("thousand steps")
@@ -68,15 +73,16 @@ def _split(runs: list[Run], archs: Sequence[str]) -> tuple[list[str], str]:
     return there, f"Not run: {', '.join(others)}" if others else ""
 
 
-def _five_losses(axes: Axes, runs: list[Run], arch: str) -> list[Run]:
+def _five_losses(axes: Axes, runs: list[Run], arch: str, title: str = "") -> list[Run]:
     """Draw the loss curves of an architecture on the paper's five corruptions; return the runs drawn."""
+    last = max(run.metrics["steps"] for run in runs) / 1000 if _in_small(runs) else LAST_THOUSAND_STEPS
     groups = {corruption: select(runs, arch, corruption) for corruption in CORRUPTIONS}
     shown = [run for seeds in groups.values() for run in seeds]
-    losses(axes, shown, LAST_THOUSAND_STEPS)
+    losses(axes, shown, last)
     missing = [style_of(*kind_and_level(name))[0].lower() for name, seeds in groups.items() if not seeds]
     notes = [outcomes(shown), f"not run: {', '.join(missing)}" if shown and missing else ""]
-    warn(axes, "; ".join(filter(None, notes)))
-    axes.set(xlim=(0, LAST_THOUSAND_STEPS), ylim=(0, LARGEST_LOSS))
+    warn(axes, "; ".join(filter(None, notes)), title)
+    axes.set(xlim=(0, last), ylim=(0, LARGEST_LOSS))
     end_panel(axes, shown)
     return shown
 
@@ -253,8 +259,7 @@ def _panels_by_arch(runs: list[Run]) -> tuple[Figure, list[tuple[Axes, list[Run]
     figure, grid = panels(len(archs), 3, (3.4, 3.3), sharey=True)
     members = [[run for run in runs if run.arch == arch] for arch in archs]
     for axes, arch, own in zip(grid, archs, members, strict=True):
-        axes.set_title(arch_name(arch), fontsize=11, pad=14)
-        warn(axes, outcomes(own))
+        warn(axes, outcomes(own), arch_name(arch))
     return figure, list(zip(grid, members, strict=True))
 
 

@@ -5,6 +5,7 @@ diverged. A line is the mean over seeds where every seed has a value, the band f
 """
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ PAPER: dict[str, Any] = {
 PAPER_LABEL = "the paper"
 # Said where runs on a subset stand beside numbers that are not.
 ALL_IMAGES = "The numbers of others are of all {:,} images"
+# Characters of a warning that fit above a panel.
+WARNING_WIDTH = 60
 # Points across a mark of ours.
 MARK = 5.5
 
@@ -138,10 +141,11 @@ def style_of_run(run: Run) -> tuple[str, str]:
     return style_of(run.metrics["kind"], run.metrics["level"])
 
 
-def warn(axes: Axes, text: str) -> None:
-    """A line above a panel about what its curves do not show."""
-    if text:
-        axes.text(0.5, 1.01, text, transform=axes.transAxes, ha="center", fontsize=7.5, color=WARNING)
+def warn(axes: Axes, text: str, title: str = "") -> None:
+    """Lines above a panel about what its curves do not show, and its title above them."""
+    lines = textwrap.wrap(text, WARNING_WIDTH)
+    axes.text(0.5, 1.01, "\n".join(lines), transform=axes.transAxes, ha="center", fontsize=7.5, color=WARNING)
+    axes.set_title(title, fontsize=11, pad=5 + 9 * max(1, len(lines)))
 
 
 def outcomes(runs: Iterable[Run]) -> str:

@@ -130,6 +130,30 @@ def test_every_row_of_table_1_has_its_value_and_says_when_it_has_not_run(draw):
     assert [text.get_text() for text in test.texts].count("not run") == len(TABLE_1) - 1
 
 
+def test_figure_1a_has_the_papers_axis_and_anothers_steps_but_not_where_all_runs_are_on_a_part_of_the_images(draw):
+    part = {"train_size": 5000, "steps": 2000}
+    small = [make_run("inception", corruption, **part) for corruption in ("none", "labels-1.0")]
+    for runs, last, triangles in ((small, 2.0, 0), ([*small, make_run("inception", "gaussian")], 25.0, 5)):
+        (axes,) = draw(figure_1a, runs).axes
+        assert axes.get_xlim() == (0.0, last)
+        assert len([line for line in axes.lines if line.get_marker() == "v" and len(line.get_xdata())]) == triangles
+
+
+def test_what_did_not_fit_and_what_did_not_run_stands_between_the_titles_and_the_panels(draw):
+    archs = ("inception_nobn", "alexnet", "mlp_1x512")
+    runs = [make_run(a, c, epochs_to_fit=None) for a in archs for c in ("none", "shuffled_pixels", "random_pixels")]
+    figure = draw(figure_1a_architectures, runs)
+    figure.draw_without_rendering()
+    boxes = [axes.get_window_extent() for axes in figure.axes]
+    texts = [axes.texts[0].get_window_extent() for axes in figure.axes]
+    titles = [axes.title.get_window_extent() for axes in figure.axes]
+    for box, text, title in zip(boxes, texts, titles, strict=True):
+        assert box.y1 < text.y1 <= title.y0
+        assert box.width * 1.15 > text.width
+    assert not texts[0].overlaps(texts[1])
+    assert "not fitted: true labels" in figure.axes[0].texts[0].get_text()
+
+
 def test_figure_2a_counts_steps_of_32_images_and_shades_up_to_the_best_so_far(draw):
     sizes = {"plain": 1024, "weight_decay": 512}
     runs = [make_imagenet_run("none", variant, batch_size=size, epochs=10) for variant, size in sizes.items()]
@@ -215,7 +239,7 @@ def test_the_numbers_of_others_are_told_from_those_of_a_subset(draw):
 
     all_images = ALL_IMAGES.format(50_000)
     assert all_images in notes(figure_1c, train_size=5000)
-    assert all_images in notes(figure_1a, train_size=5000)
+    assert all_images not in notes(figure_1a, train_size=5000)  # which then shows none
     assert all_images not in notes(figure_1c)
     assert all_images not in notes(time_to_fit, train_size=5000)  # which shows no numbers of others
 
