@@ -16,10 +16,13 @@ def main() -> None:
     """Write claims.json and claims.md where a folder is given; print the table in any case."""
     parser = path_parser(__doc__, claims="paper/claims.yaml", metrics="metrics")
     parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--small", action="store_true", help="of the grid in small: the claims that hold at any size alone"
+    )
     arguments = parser.parse_args()
     claims = load_claims(arguments.claims)
     results = read_results(arguments.metrics)
-    verdicts = [judge(claims, claim, results) for claim in claims.claims]
+    verdicts = [judge(claims, claim, results) for claim in claims.claims if claim.in_small or not arguments.small]
     text = table(verdicts)
     if arguments.out:
         write_json(arguments.out / "claims.json", verdicts)

@@ -7,8 +7,10 @@ from rethinking.figures.paper import draw_all, load_grids
 
 def main() -> None:
     """Draw every figure from what has run so far."""
-    arguments = path_parser(__doc__, metrics="metrics", out="plots/paper").parse_args()
-    draw_all(load_grids(arguments.metrics), arguments.out)
+    parser = path_parser(__doc__, metrics="metrics", out="plots/paper")
+    parser.add_argument("--small", action="store_true", help="they are of the grid in small")
+    arguments = parser.parse_args()
+    draw_all(load_grids(arguments.metrics), arguments.out, arguments.small)
 
 
 if __name__ == "__main__":

@@ -35,13 +35,13 @@ def main() -> None:
     out = arguments.out or Path("report-small.html" if small else "report.html")
     if arguments.metrics is None:
         collect(small)
-    print(run_module("stages.claims", "--metrics", metrics, "--out", metrics), end="")
-    run_module("stages.plot_paper", "--metrics", metrics, "--out", plots / "paper")
+    of_small = ["--small"] if small else []
+    print(run_module("stages.claims", "--metrics", metrics, "--out", metrics, *of_small), end="")
+    run_module("stages.plot_paper", "--metrics", metrics, "--out", plots / "paper", *of_small)
     for summary in sorted((metrics / "theory").glob("*/summary.json")):
         folder = summary.parent
         run_module("stages.plot_theory", "--metrics", folder, "--out", plots / "theory" / folder.name)
-    pictures = ("--plots", plots, "--out", out, *(["--small"] if small else []))
-    print(run_module("stages.report", "--metrics", metrics, *pictures), end="")
+    print(run_module("stages.report", "--metrics", metrics, "--plots", plots, "--out", out, *of_small), end="")
     if arguments.results:
         in_small = metrics / "small/claims.json"
         verdicts = [read_json(path) if path.exists() else [] for path in (metrics / "claims.json", in_small)]

@@ -18,12 +18,13 @@ Grids = dict[str, list[Run]]
 
 
 class PaperFigure(NamedTuple):
-    """A figure: its title, its caption, how it is drawn, and the grids whose runs it draws."""
+    """A figure: its title, its caption, how it is drawn, the grids whose runs it draws, whether one in small has it."""
 
     title: str
     caption: str
     draw: Callable[..., Figure]
     grids: tuple[str, ...] = ("cifar10",)
+    in_small: bool = True
 
 
 FIGURES = {
@@ -89,18 +90,21 @@ FIGURES = {
         "Effect of the batch size",
         "Inception at batch sizes 32, 64 and 128 against the level of label corruption: epochs to fit, and test error.",
         levels.batch_size,
+        in_small=False,
     ),
     "batch_size_mlp": PaperFigure(
         "Batch size of MLP 1x512",
         "The paper states no batch size. Final accuracies of MLP 1x512 at four of them, a mark for each seed, with the "
         "paper's numbers as dotted lines. Open marks had not fitted their training set.",
         levels.batch_size_mlp,
+        in_small=False,
     ),
     "cifar100": PaperFigure(
         "CIFAR-100",
         "Not in the paper: Wide ResNet 28-1 on CIFAR-100 with true labels, half of them random, and all random.",
         curves.cifar100,
         grids=("cifar100",),
+        in_small=False,
     ),
     "mnist": PaperFigure(
         "MNIST",
@@ -108,6 +112,7 @@ FIGURES = {
         "labels. An earlier reproduction found them harder to fit on MNIST.",
         curves.mnist,
         grids=("mnist", "cifar10"),
+        in_small=False,
     ),
     "figure_2a": PaperFigure(
         "Figure 2a: early stopping on ImageNet",
@@ -116,12 +121,14 @@ FIGURES = {
         "values of table 2.",
         curves.figure_2a,
         grids=("imagenet",),
+        in_small=False,
     ),
     "table_2": PaperFigure(
         "Table 2 as points",
         "Top-1 and top-5 accuracy of each row of table 2, a mark for each seed beside the paper's value (star).",
         tables.table_2,
         grids=("imagenet",),
+        in_small=False,
     ),
 }
 
@@ -131,9 +138,9 @@ def load_grids(metrics: Path) -> Grids:
     return {grid: load_runs(metrics / grid) for grid in GRIDS}
 
 
-def draw_all(grids: Grids, out: Path) -> None:
-    """Draw every figure of these grids alone as `<out>/<name>.png` and `.svg`."""
+def draw_all(grids: Grids, out: Path, small: bool = False) -> None:
+    """Draw every figure of these grids alone as `<out>/<name>.png` and `.svg`, or those of a grid in small."""
     style()
     for name, figure in FIGURES.items():
-        if grids.keys() >= set(figure.grids):
+        if grids.keys() >= set(figure.grids) and (figure.in_small or not small):
             save(figure.draw(*(grids[grid] for grid in figure.grids)), out / name)

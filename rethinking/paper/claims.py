@@ -45,6 +45,11 @@ class Claim(Section):
         listed = [self.metric] if self.metric else self.metrics
         return [[group] if isinstance(group, str) else group for group in listed]
 
+    @property
+    def in_small(self) -> bool:
+        """Whether the grid in small, which is of CIFAR-10 alone, can say something of it."""
+        return self.any_size and all(path.startswith("cifar10/") for group in self.groups for path in group)
+
 
 class Claims(Section):
     """The whole file."""

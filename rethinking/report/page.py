@@ -39,7 +39,8 @@ def build_page(
     verdicts = read_json(metrics / "claims.json") if (metrics / "claims.json").exists() else []
     of_imagenet = [rows.claim(verdict) for verdict in verdicts if is_of_imagenet(verdict)]
     claims = [rows.claim(verdict) for verdict in verdicts if not is_of_imagenet(verdict)]
-    figures = {name: _figure(name, plots / "paper", grids, linked) for name in FIGURES}
+    shown = [name for name, figure in FIGURES.items() if figure.in_small or not small]
+    figures = {name: _figure(name, plots / "paper", grids, linked) for name in shown}
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -82,7 +83,7 @@ def _by_verdict(claims: list[dict[str, Any]], small: bool) -> list[tuple[str, li
     waiting = [claim for claim in claims if claim["verdict"] == "not run"]
     groups = [
         (f"Claims of the paper{IN_SMALL * small}, our numbers with their interval over seeds, and the verdict", judged),
-        ("Claims without a verdict" + (", most as they are about all images" if small else " yet"), waiting),
+        ("Claims without a verdict yet", waiting),
     ]
     return [group for group in groups if group[1]]
 
