@@ -14,7 +14,7 @@ from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import read_json, read_sealed, write_json, write_text
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import write_table
-from rethinking.core.workspace import forget_checkpoints
+from rethinking.core.workspace import checkpoint_file, checkpoints_of
 from rethinking.results.runs import gather, is_made_from, row_of
 from rethinking.results.table import table
 from rethinking.training.recipe import description
@@ -38,8 +38,23 @@ def main() -> None:
     text = table(planned, collected)
     write_text(arguments.out / "table.md", text)
     for run in collected:
-        forget_checkpoints(folders[run])
+        if checkpoints_of(folders[run]):  # only then is it worth importing torch
+            forget_checkpoints(parameters, run, folders[run])
     print(text, end="")
+
+
+def forget_checkpoints(parameters: Parameters, run: RunName, folder: Path) -> None:
+    """Delete the training states of a collected run, so that a forced re-run trains again.
+
+    One by another recipe stays: it is of an experiment that may go on.
+    """
+    import torch
+
+    from rethinking.training.run_key import run_key
+
+    own, data = parameters.of_run(run), read_json(folder / "meta.json")["data"]
+    for device in map(torch.device, ("cpu", "cuda", "mps")):  # it may have been trained on another machine
+        checkpoint_file(folder, run_key(own, run.arch, data, device)).unlink(missing_ok=True)
 
 
 def measured(

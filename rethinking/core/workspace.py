@@ -51,10 +51,9 @@ def checkpoint_file(run: Path, key: str) -> Path:
     return main_copy() / "checkpoints" / f"{_name(run)}@{key}.safetensors"
 
 
-def forget_checkpoints(run: Path) -> None:
-    """Delete all training states of a run, whose name says what it is, so that a forced re-run trains again."""
-    for path in (main_copy() / "checkpoints").glob(f"{glob.escape(_name(run))}@*.safetensors"):
-        path.unlink(missing_ok=True)
+def checkpoints_of(run: Path) -> list[Path]:
+    """The training states in the run's folder's name, also those by other recipes, as of an experiment."""
+    return sorted((main_copy() / "checkpoints").glob(f"{glob.escape(_name(run))}@*.safetensors"))
 
 
 def _name(run: Path) -> str:

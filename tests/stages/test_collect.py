@@ -1,7 +1,10 @@
 """The paper's collector gathers the runs that are there, lists the others, and refuses a folder of another run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from rethinking.core import config
@@ -9,7 +12,9 @@ from rethinking.core.arrays import dataset_fingerprint, save_arrays
 from rethinking.core.files import read_json, read_sealed, seal, write_json
 from rethinking.core.run_name import RunName
 from rethinking.core.tables import read_table, write_table
+from rethinking.core.workspace import checkpoint_file
 from rethinking.training.recipe import description
+from rethinking.training.run_key import run_key
 
 PARAMETERS = """
 dataset: {name: cifar10}
@@ -64,9 +69,6 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     write_run(tmp_path / "runs/mlp_1x512-none-plain-1", seed=1)
     write_run(tmp_path / "runs/mlp_1x512-labels-0.5-weight_decay-0", "labels", 0.5)
     write_run(tmp_path / "runs/mlp_1x512-labels-0.9-plain-0", "labels", 0.9)  # of an older grid
-    checkpoint = tmp_path / "checkpoints/runs-mlp_1x512-none-plain-1@key.safetensors"
-    checkpoint.parent.mkdir()
-    checkpoint.touch()
     done = run_stage("collect", *arguments)
     assert done.returncode == 0, done.stderr
     runs = read_table(tmp_path / "out/runs.csv")
@@ -78,7 +80,28 @@ def test_what_has_run_is_collected_and_what_has_not_is_listed(tmp_path, run_stag
     assert list(curves["run"]) == [name for name in runs["run"] for _ in range(2)]
     assert "mlp_1x512-none-plain-0" in done.stdout.partition("Not run:")[2]
     assert "mlp_1x512-none-plain-1" not in done.stdout.partition("Not run:")[2]
-    assert not checkpoint.exists()
+
+
+def test_the_checkpoint_of_a_collected_run_goes_wherever_it_was_trained_and_that_of_an_experiment_stays(
+    tmp_path, run_stage, arguments
+):
+    name = RunName("mlp_1x512", "none", "plain", 1)
+    run = tmp_path / "runs" / name.text
+    write_run(run, seed=1)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "other.yaml").write_text(PARAMETERS.replace("lr: 0.01", "lr: 0.02"))
+
+    def state(parameters, device):
+        of_run, data = config.load(tmp_path / parameters).of_run(name), read_json(run / "meta.json")["data"]
+        key = run_key(of_run, name.arch, data, torch.device(device))
+        path = tmp_path / "checkpoints" / checkpoint_file(Path("runs") / name.text, key).name
+        path.touch()
+        return path
+
+    own = [state("params.yaml", device) for device in ("cpu", "cuda", "mps")]
+    experiments = [state("other.yaml", device) for device in ("cpu", "cuda")]
+    assert run_stage("collect", *arguments).returncode == 0
+    assert [path.exists() for path in own + experiments] == [False] * 3 + [True] * 2
 
 
 def test_a_run_that_ended_when_it_fitted_says_so(tmp_path, run_stage, arguments):
