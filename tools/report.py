@@ -12,7 +12,7 @@ from pathlib import Path
 from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, run_stage
 from rethinking.core.files import read_json, write_text
-from rethinking.parallel.graph import quiet_repository
+from rethinking.parallel.graph import dvc_errors_as_ours, quiet_repository
 from rethinking.report.results import results_page
 from rethinking.results.runs import load_runs
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 def collect(small: bool) -> None:
     """Collect what has run of the grids and of the theory, or of the grid in small."""
-    with quiet_repository() as repo:
+    with dvc_errors_as_ours(), quiet_repository() as repo:
         commands = [shlex.split(stage.cmd)[2:] for stage in repo.index.stages if stage.cmd.startswith("python -m ")]
     for module, *arguments in commands:
         if module not in COLLECTORS or any(each.startswith(SMALL.as_posix()) for each in arguments) != small:
