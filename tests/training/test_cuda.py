@@ -31,9 +31,9 @@ def cuda():
 
 
 def image_problem(device, count=200, size=28, augment=False):
-    """Noise images of 32x32 with random labels, prepared on the device; the last batch of 64 is a short one."""
+    """Noise images with random labels, prepared on the device; the last batch of 64 is a short one."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (count, 32, 32, 3), dtype=torch.uint8, generator=generator).to(device)
+    images = torch.randint(0, 256, (count, size + 4, size + 4, 3), dtype=torch.uint8, generator=generator).to(device)
     labels = torch.randint(0, 10, (count,), generator=generator).to(device)
     inputs = torch.randn(count, size, size, 3, generator=generator).to(device)
     problem = Problem(inputs, labels, labels, inputs, labels)
