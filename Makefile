@@ -70,10 +70,11 @@ reference: .venv/installed
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
 	reference/2-core-zen5/cifar10-jpeg-until-fitted reference/2-core-zen5/cifar10-jpeg reference/2-core-zen5/batch-size \
-	reference/2-core-zen5/small reference/h200/cifar10-jpeg
+	reference/2-core-zen5/small reference/h200/small reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
 ## make combined       claims, figures and report of the references together; writes docs/results.md and its pictures
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
+	@python -m tools.report --small --metrics combined/metrics/small --plots combined/plots/small --out combined/report-small.html
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
 	@cp combined/plots/paper/figure_1a.png combined/plots/paper/batch_size_mlp.png docs/

@@ -2,7 +2,7 @@
 
 `python -m tools.combine reference/one/cifar10 reference/other/cifar10 --out both` writes both/metrics, whole or not at
 all. The runs of a grid are those of all folders, with the folder of each as `origin`; a run that stands in two, and the
-theory on a data set that does, are the later folder's, and so is the grid in small.
+theory on a data set that does, are the later folder's.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_mapping, write_json
 from rethinking.core.tables import write_table
-from rethinking.paper.names import GRIDS
+from rethinking.paper.names import GRIDS, SMALL_GRID
 from rethinking.results.runs import by_run
 
 # Stands in what this tool writes, so that it replaces nothing else.
@@ -35,32 +35,28 @@ def main() -> None:
     if out.resolve() in [folder.resolve() for folder in sources] or out.exists() and not (out / MARK).exists():
         raise UsageError(f"--out: {out} holds something else than a combination; give another folder")
     with new_folder(out) as partial:
-        counts = {grid: combine_grid([folder / grid for folder in sources], partial / grid) for grid in GRIDS}
+        counts = {grid: combine_grid(sources, grid, partial / grid) for grid in (*GRIDS, SMALL_GRID)}
         for folder in sources:
             for theory in (path.parent for path in sorted((folder / "theory").glob("*/summary.json"))):
                 shutil.rmtree(partial / "theory" / theory.name, ignore_errors=True)
                 shutil.copytree(theory, partial / "theory" / theory.name)
-        for folder in sources:
-            if (folder / "small").exists():
-                shutil.rmtree(partial / "small", ignore_errors=True)
-                shutil.copytree(folder / "small", partial / "small")
         write_json(partial / "parameters.json", _united([folder / "parameters.json" for folder in sources]))
         write_json(partial / MARK, counts)
     print(f"{out}: {', '.join(f'{count} runs of {grid}' for grid, count in counts.items())}")
 
 
-def combine_grid(folders: Sequence[Path], out: Path) -> int:
-    """Write runs, audits, curves and steps of a grid from all folders that have it; return the number of runs.
+def combine_grid(sources: Sequence[Path], grid: str, out: Path) -> int:
+    """Write runs, audits, curves and steps of a grid from all folders of metrics; return the number of runs.
 
     Raises DataError, naming the file, where one is not what the collectors write.
     """
-    folders = [folder for folder in folders if (folder / "runs.csv").exists()]
+    folders = [source / grid for source in sources if (source / grid / "runs.csv").exists()]
     tables: dict[str, dict[str, pd.DataFrame]] = {"runs": {}, "curves": {}, "steps": {}}
     for folder in folders:
         for name, found in tables.items():
             found |= by_run(folder / f"{name}.csv")
         if len(folders) > 1:
-            origin = folder.parent.parent.as_posix()
+            origin = folder.as_posix().removesuffix(f"/metrics/{grid}")
             tables["runs"] |= {run: tables["runs"][run].assign(origin=origin) for run in by_run(folder / "runs.csv")}
     for name, found in tables.items():
         if missing := tables["runs"].keys() - found.keys():

@@ -15,7 +15,7 @@ from rethinking.core.arguments import path_parser
 from rethinking.core.errors import DataError, UsageError, run_stage
 from rethinking.core.files import new_folder, read_json, read_yaml, write_json
 from rethinking.core.tables import write_table
-from rethinking.paper.names import PAPER_GRIDS
+from rethinking.paper.names import PAPER_GRIDS, SMALL_GRID
 from rethinking.parallel.hardware import environment
 from rethinking.parallel.times import times
 from rethinking.results.comparison import data_hashes
@@ -35,11 +35,10 @@ class Result(NamedTuple):
         return Path(self.parameters[-1]).with_name("dvc.lock").as_posix()
 
 
-SMALL = "small/cifar10"
 GRID = ["params.yaml", "paper/params.yaml"]
 RESULTS = {
     **{name: Result("paper", [name, f"corrupted/{name}"], [*GRID, f"paper/{name}.yaml"]) for name in PAPER_GRIDS},
-    SMALL: Result("small/paper", ["small", "corrupted/small"], [*GRID, "paper/small.yaml"]),
+    SMALL_GRID: Result("small/paper", ["small", "corrupted/small"], [*GRID, "paper/small.yaml"]),
     **{name: Result(name, [name], [f"{name}.yaml"]) for name in ("theory/mnist", "theory/cifar10")},
     **{
         name: Result(name, [name, f"corrupted/{name}"], ["imagenet/params.yaml", f"imagenet/{name}.yaml"])
@@ -86,9 +85,9 @@ def record_grids(metrics: Path, plots: Path, data: Path, folder: Path) -> dict[s
             _copy(picture, folder / "plots" / result.plots / picture.name)
         for file in [*result.parameters, result.lock]:
             _copy(Path(file), folder / file)
-    for name in OF_CLAIMS if results.keys() - {SMALL, "tiny_imagenet"} else ():
+    for name in OF_CLAIMS if results.keys() - {SMALL_GRID, "tiny_imagenet"} else ():
         _copy(metrics / name, folder / "metrics" / name)
-    for name in OF_SMALL_CLAIMS if SMALL in results else ():
+    for name in OF_SMALL_CLAIMS if SMALL_GRID in results else ():
         _copy(metrics / name, folder / "metrics" / name)
     ran = {stage for lock in {result.lock for result in results.values()} for stage in _stages_of(lock)}
     write_table(folder / "times.csv", [row for row in times() if row["stage"] in ran])

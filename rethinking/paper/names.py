@@ -29,6 +29,8 @@ DATASETS = {
 GRIDS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST", "imagenet": "ImageNet"}
 # Those of paper/dvc.yaml; ImageNet's is a pipeline of its own.
 PAPER_GRIDS = tuple(grid for grid in GRIDS if grid != "imagenet")
+# The grid in small, as the folder of its metrics.
+SMALL_GRID = "small/cifar10"
 # The data sets of theory/dvc.yaml.
 THEORY = ("digits", "mnist", "cifar10")
 

@@ -20,7 +20,10 @@ def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts
     write_json(tmp_path / "a/metrics/theory/mnist/summary.json", {"kernel": {}})
     done = run_stage("tools.combine", "a", "b", "--out", "both")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist, 0 runs of imagenet\n"
+    assert done.stdout == (
+        "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist, 0 runs of imagenet, "
+        "0 runs of small/cifar10\n"
+    )
     found = {run.name.text: run for run in load_grids(tmp_path / "both/metrics")["cifar10"]}
     assert sorted(found) == ["alexnet-none-plain-0", "inception-none-plain-0", "inception-none-plain-1"]
     apart = {
@@ -33,6 +36,31 @@ def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts
     audits = read_json(tmp_path / "both/metrics/cifar10/audits.json")
     assert audits == {"none": {"ok": True}, "labels-1.0": {"changed": 0.91}}
     assert read_json(tmp_path / "both/metrics/theory/mnist/summary.json") == {"kernel": {}}
+
+
+def test_the_grid_in_small_is_combined_like_every_other_and_its_claims_are_judged_on_all_runs(tmp_path, run_stage):
+    sizes = {"train_size": 5000, "dataset": "cifar10"}
+    levels = ["none", *(f"labels-0.{level}" for level in range(1, 10)), "labels-1.0"]
+    runs = [make_run("alexnet", name, train_accuracy=1.0, **sizes) for name in levels]
+    for name, own in {"a": runs[:4], "b": runs[4:]}.items():
+        write_grid(tmp_path / name / "metrics/small/cifar10", own)
+    done = run_stage("tools.combine", "a", "b", "--out", "both")
+    assert (done.returncode, done.stdout.split(", ")[-1]) == (0, "11 runs of small/cifar10\n")
+    origins = {run.name.text: run.metrics["origin"] for run in load_grids(tmp_path / "both/metrics/small")["cifar10"]}
+    assert origins == {f"alexnet-{level}-plain-0": "a" if level in levels[:4] else "b" for level in levels}
+    for name in ("a", "b", "both"):
+        metrics = tmp_path / name / "metrics/small"
+        done = run_stage(
+            "stages.claims", "--claims", ROOT / "paper/claims.yaml", "--metrics", metrics, "--out", metrics, "--small"
+        )
+        assert done.returncode == 0, done.stderr
+    verdicts = {name: fits(tmp_path / name / "metrics/small/claims.json") for name in ("a", "b", "both")}
+    assert verdicts == {"a": "not run", "b": "not run", "both": "reproduced"}
+
+
+def fits(claims):
+    """The verdict of the claim that AlexNet fits at every level."""
+    return next(claim["verdict"] for claim in read_json(claims) if claim["id"] == "figure_1c_alexnet_fits")
 
 
 def test_one_alone_is_itself(tmp_path, run_stage):
