@@ -77,7 +77,7 @@ combined: .venv/installed
 	@python -m tools.report --small --metrics combined/metrics/small --plots combined/plots/small --out combined/report-small.html
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
-	@cp combined/plots/paper/figure_1a.png combined/plots/paper/batch_size_mlp.png docs/
+	@cp $(addprefix combined/plots/paper/,figure_1a.png learned_first.png batch_size_mlp.png) docs/
 
 ## make mutants        breaks the code in one place at a time: does a test notice? (docs/trust.md)
 mutants: .venv/installed

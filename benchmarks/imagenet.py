@@ -28,8 +28,8 @@ from rethinking.parallel.hardware import environment
 MOST_IMAGES = 100  # that are read for a rate
 IMAGES_ON_A_CPU = 8  # of a group that is timed; a whole one would take minutes
 PLAIN = Row(corruption="none", variant="plain")
-# Eight H100 train about so many images a second: an estimate, not measured here.
-EIGHT_H100 = 15_000
+# Eight H200 train about so many images a second, if they are eight times as fast as one (docs/cost.md).
+EIGHT_GPUS = 15_000
 
 
 def main() -> None:
@@ -58,8 +58,8 @@ def main() -> None:
     print(f"| one core: read and decode | {1 / decoding:,.0f} images/s |")
     print(f"| the same, and the centre crop | {1 / (decoding + cropping):,.0f} images/s |")
     print(f"| the same, and the augmentation | {1 / (decoding + augmenting):,.0f} images/s |")
-    print(f"| cores to read {EIGHT_H100:,} images/s, cropped | {EIGHT_H100 * (decoding + cropping):,.0f} |")
-    print(f"| cores to read {EIGHT_H100:,} images/s, augmented | {EIGHT_H100 * (decoding + augmenting):,.0f} |")
+    print(f"| cores to read {EIGHT_GPUS:,} images/s, cropped | {EIGHT_GPUS * (decoding + cropping):,.0f} |")
+    print(f"| cores to read {EIGHT_GPUS:,} images/s, augmented | {EIGHT_GPUS * (decoding + augmenting):,.0f} |")
     print(f"| train Inception V3 at {size} pixels | {training_rate(parameters, 1000):,.1f} images/s |")
     print(f"| share of the training spent waiting for images, {arguments.workers} workers | {waiting:.1%} |")
 
