@@ -28,7 +28,7 @@ from rethinking.parallel.hardware import environment
 MOST_IMAGES = 100  # that are read for a rate
 IMAGES_ON_A_CPU = 8  # of a group that is timed; a whole one would take minutes
 PLAIN = Row(corruption="none", variant="plain")
-# Eight H200 train about so many images a second, if they are eight times as fast as one (docs/cost.md).
+# What eight H200 would train in a second if they were eight times as fast as one (docs/cost.md).
 EIGHT_GPUS = 15_000
 
 

@@ -30,6 +30,7 @@ RESULTS = (ROOT / "docs/results.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
+COUNTS = re.compile(r"^(\d+) reproduced, (\d+) differs, (\d+) not run\.$", re.MULTILINE)
 BLOCK = re.compile(r"^ *```(\w*).*?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # What the reader is told to write.
 NEW = {
@@ -69,12 +70,20 @@ def test_the_readme_has_the_rows_and_the_counts_of_the_results():
     train, test = (inception.split("|")[column].strip() for column in (4, 6))
     assert train in README.split("\n\n")[1]
     assert test in README.split("\n\n")[1]
-    counts = re.findall(r"^(\d+) reproduced, (\d+) differs, (\d+) not run\.$", RESULTS, re.MULTILINE)
+    counts = COUNTS.findall(RESULTS)
     of = ("claims", "more on ImageNet", "in small, on a tenth of the images")
     for words, (reproduced, differ, not_run) in zip(of, counts, strict=True):
         total = int(reproduced) + int(differ) + int(not_run)
         sentence = f"Of {total} {words}, {reproduced} are reproduced, {differ} differ and {not_run} have not run"
         assert sentence in " ".join(README.split())
+
+
+def test_the_findings_have_the_counts_of_the_results():
+    findings = " ".join(TEXTS["docs/findings.md"].split())
+    (reproduced, *_), _, (in_small, differ_in_small, not_run) = COUNTS.findall(RESULTS)
+    assert f"are among the {reproduced} reproduced" in findings
+    total = int(in_small) + int(differ_in_small) + int(not_run)
+    assert f"of its {total} claims {in_small} are reproduced and {differ_in_small} differ" in findings
 
 
 def test_the_reference_holds_the_verdicts_that_its_metrics_give(run_stage):

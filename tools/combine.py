@@ -35,7 +35,9 @@ def main() -> None:
     if out.resolve() in [folder.resolve() for folder in sources] or out.exists() and not (out / MARK).exists():
         raise UsageError(f"--out: {out} holds something else than a combination; give another folder")
     with new_folder(out) as partial:
-        counts = {grid: combine_grid(sources, grid, partial / grid) for grid in (*GRIDS, SMALL_GRID)}
+        in_small = any((folder / SMALL_GRID).exists() for folder in sources)
+        grids = (*GRIDS, SMALL_GRID) if in_small else GRIDS
+        counts = {grid: combine_grid(sources, grid, partial / grid) for grid in grids}
         for folder in sources:
             for theory in (path.parent for path in sorted((folder / "theory").glob("*/summary.json"))):
                 shutil.rmtree(partial / "theory" / theory.name, ignore_errors=True)
@@ -50,13 +52,12 @@ def combine_grid(sources: Sequence[Path], grid: str, out: Path) -> int:
 
     Raises DataError, naming the file, where one is not what the collectors write.
     """
-    folders = [source / grid for source in sources if (source / grid / "runs.csv").exists()]
+    folders = {source / grid: source.parent.as_posix() for source in sources if (source / grid / "runs.csv").exists()}
     tables: dict[str, dict[str, pd.DataFrame]] = {"runs": {}, "curves": {}, "steps": {}}
-    for folder in folders:
+    for folder, origin in folders.items():
         for name, found in tables.items():
             found |= by_run(folder / f"{name}.csv")
         if len(folders) > 1:
-            origin = folder.as_posix().removesuffix(f"/metrics/{grid}")
             tables["runs"] |= {run: tables["runs"][run].assign(origin=origin) for run in by_run(folder / "runs.csv")}
     for name, found in tables.items():
         if missing := tables["runs"].keys() - found.keys():

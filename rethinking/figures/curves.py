@@ -191,8 +191,12 @@ def _published_test(table: Sequence[Row], arch: str, variant: str) -> float | No
 
 
 def learned_first(runs: list[Run], asked_for: Sequence[str] = LEARNED_FIRST) -> Figure:
-    """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half or as given."""
-    partly = [run for run in runs if run.level or run.corruption == "given"]
+    """Train accuracy on untouched and corrupted images over epochs, at the level nearest to one half or as given.
+
+    Runs on random labels alone are drawn where there are no others: they have no true labels to learn first.
+    """
+    corrupted = [run for run in runs if run.level or run.corruption == "given"]
+    partly = [run for run in corrupted if run.level != 1] or corrupted
     archs, others = _split(partly, asked_for)
     figure, grid = panels(len(archs), 2, (3.6, 2.4), sharey=True)
     shown = []

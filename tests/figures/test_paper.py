@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from rethinking.core.errors import DataError
-from rethinking.figures.curves import figure_1a, figure_1a_architectures, figure_2a, memorisation
+from rethinking.figures.curves import figure_1a, figure_1a_architectures, figure_2a, learned_first, memorisation
 from rethinking.figures.levels import figure_1b, figure_1c, time_to_fit
 from rethinking.figures.marks import ALL_IMAGES
 from rethinking.figures.paper import FIGURES, draw_all, load_grids
@@ -217,6 +217,12 @@ def test_a_panel_without_runs_says_so(draw):
         words = [text.get_text() for axes in drawn.axes for text in axes.texts]
         assert "not run" in words, name
         plt.close(drawn)
+
+
+def test_random_labels_alone_are_not_shown_beside_others_as_they_have_no_true_ones(draw):
+    runs = [make_run("alexnet", "labels-0.4"), make_run("mlp_1x512", "labels-1.0")]
+    titles = [[axes.get_title() for axes in draw(learned_first, some).axes] for some in (runs, runs[1:])]
+    assert titles == [["AlexNet, 40% of labels random"], ["MLP 1x512, 100% of labels random"]]
 
 
 def test_given_labels_are_drawn_as_random_ones_are_though_they_have_no_level(draw):

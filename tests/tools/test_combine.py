@@ -12,6 +12,15 @@ def write_machine(folder, *runs):
     write_grid(folder / "metrics/cifar10", runs)
 
 
+def verdict_of_fits(run_stage, metrics):
+    """What is judged in small of the claim that AlexNet fits at every level."""
+    claims = ("--claims", ROOT / "paper/claims.yaml", "--metrics", metrics, "--out", metrics, "--small")
+    assert run_stage("stages.claims", *claims).returncode == 0
+    return next(
+        claim["verdict"] for claim in read_json(metrics / "claims.json") if claim["id"] == "figure_1c_alexnet_fits"
+    )
+
+
 def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts(tmp_path, run_stage):
     write_machine(tmp_path / "a", make_run("inception", "none", epochs=20), make_run("alexnet", "none"))
     write_machine(tmp_path / "b", make_run("inception", "none", epochs=30), make_run("inception", "none", seed=1))
@@ -20,10 +29,7 @@ def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts
     write_json(tmp_path / "a/metrics/theory/mnist/summary.json", {"kernel": {}})
     done = run_stage("tools.combine", "a", "b", "--out", "both")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (
-        "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist, 0 runs of imagenet, "
-        "0 runs of small/cifar10\n"
-    )
+    assert done.stdout == "both/metrics: 3 runs of cifar10, 0 runs of cifar100, 0 runs of mnist, 0 runs of imagenet\n"
     found = {run.name.text: run for run in load_grids(tmp_path / "both/metrics")["cifar10"]}
     assert sorted(found) == ["alexnet-none-plain-0", "inception-none-plain-0", "inception-none-plain-1"]
     apart = {
@@ -38,29 +44,27 @@ def test_the_runs_of_all_are_there_with_their_curves_and_of_two_the_later_counts
     assert read_json(tmp_path / "both/metrics/theory/mnist/summary.json") == {"kernel": {}}
 
 
-def test_the_grid_in_small_is_combined_like_every_other_and_its_claims_are_judged_on_all_runs(tmp_path, run_stage):
-    sizes = {"train_size": 5000, "dataset": "cifar10"}
+def test_the_grid_in_small_is_combined_like_every_other_and_judged_on_all_runs(tmp_path, run_stage):
     levels = ["none", *(f"labels-0.{level}" for level in range(1, 10)), "labels-1.0"]
-    runs = [make_run("alexnet", name, train_accuracy=1.0, **sizes) for name in levels]
-    for name, own in {"a": runs[:4], "b": runs[4:]}.items():
-        write_grid(tmp_path / name / "metrics/small/cifar10", own)
+    for name, own, epochs in (("a", levels[:4], 40), ("b", levels[3:], 50)):
+        runs = [make_run("alexnet", level, epochs=epochs, train_accuracy=1.0, train_size=5000) for level in own]
+        write_grid(tmp_path / name / "metrics/small/cifar10", runs)
     done = run_stage("tools.combine", "a", "b", "--out", "both")
     assert (done.returncode, done.stdout.split(", ")[-1]) == (0, "11 runs of small/cifar10\n")
-    origins = {run.name.text: run.metrics["origin"] for run in load_grids(tmp_path / "both/metrics/small")["cifar10"]}
-    assert origins == {f"alexnet-{level}-plain-0": "a" if level in levels[:4] else "b" for level in levels}
-    for name in ("a", "b", "both"):
-        metrics = tmp_path / name / "metrics/small"
-        done = run_stage(
-            "stages.claims", "--claims", ROOT / "paper/claims.yaml", "--metrics", metrics, "--out", metrics, "--small"
-        )
-        assert done.returncode == 0, done.stderr
-    verdicts = {name: fits(tmp_path / name / "metrics/small/claims.json") for name in ("a", "b", "both")}
+    found = {run.name.text: run for run in load_grids(tmp_path / "both/metrics/small")["cifar10"]}
+    assert {name: (run.metrics["origin"], len(run.epochs)) for name, run in found.items()} == {
+        f"alexnet-{level}-plain-0": ("a", 40) if level in levels[:3] else ("b", 50) for level in levels
+    }
+    verdicts = {name: verdict_of_fits(run_stage, tmp_path / name / "metrics/small") for name in ("a", "b", "both")}
     assert verdicts == {"a": "not run", "b": "not run", "both": "reproduced"}
 
 
-def fits(claims):
-    """The verdict of the claim that AlexNet fits at every level."""
-    return next(claim["verdict"] for claim in read_json(claims) if claim["id"] == "figure_1c_alexnet_fits")
+def test_the_folder_that_one_is_in_may_be_one_of_them(tmp_path, run_stage):
+    write_machine(tmp_path / "a", make_run("inception", "none"))
+    write_machine(tmp_path, make_run("alexnet", "none"))
+    assert run_stage("tools.combine", "a", ".", "--out", "both").returncode == 0
+    origins = {run.arch: run.metrics["origin"] for run in load_grids(tmp_path / "both/metrics")["cifar10"]}
+    assert origins == {"inception": "a", "alexnet": "."}
 
 
 def test_one_alone_is_itself(tmp_path, run_stage):
