@@ -70,8 +70,8 @@ reference: .venv/installed
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
 	reference/2-core-zen5/cifar10-jpeg-until-fitted reference/2-core-zen5/cifar10-jpeg reference/2-core-zen5/batch-size \
-	reference/2-core-zen5/small reference/h200/small reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
-## make combined       claims, figures and report of the references together; writes docs/results.md and three pictures beside it
+	reference/2-core-zen5/small reference/2-core-zen4/small reference/h200/small reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
+## make combined       claims, figures and report of the references together; writes docs/results.md and the pictures beside it
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
 	@if [ -d combined/metrics/small ]; then python -m tools.report --small --metrics combined/metrics/small \
@@ -79,6 +79,7 @@ combined: .venv/installed
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
 	@cp $(addprefix combined/plots/paper/,figure_1a.png learned_first.png batch_size_mlp.png) docs/
+	@[ ! -d combined/plots/small ] || cp combined/plots/small/paper/figure_1c.png docs/figure_1c_small.png
 
 ## make mutants        breaks the code in one place at a time: does a test notice? (docs/trust.md)
 mutants: .venv/installed

@@ -57,8 +57,10 @@ def test_the_results_and_the_pictures_are_what_the_references_give(run_stage, tm
     verdicts = [read_json(folder / "claims.json") for folder in (metrics, metrics / "small")]
     assert results_page(runs, *verdicts) == RESULTS
     style()
-    for name in ("figure_1a", "learned_first", "batch_size_mlp"):
-        save(FIGURES[name].draw(runs), tmp_path / name)
+    drawn = {name: FIGURES[name].draw(runs) for name in ("figure_1a", "learned_first", "batch_size_mlp")}
+    drawn["figure_1c_small"] = FIGURES["figure_1c"].draw(load_runs(metrics / "small/cifar10"))
+    for name, figure in drawn.items():
+        save(figure, tmp_path / name)
         assert (tmp_path / f"{name}.png").read_bytes() == (ROOT / f"docs/{name}.png").read_bytes()
 
 

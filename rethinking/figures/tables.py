@@ -56,7 +56,7 @@ def _rows(axes: Axes, runs: list[Run], rows: Sequence[Row], part: str, compared:
         if paper is not None and compared:
             axes.plot([100 * paper], [height], **PAPER, label=PAPER_LABEL)
         elif compared:
-            _in_words(axes, height, "the paper: failed to converge", 0.97, "right")
+            _in_words(axes, height, "the paper: failed to converge", 0.95, "right")
         if part.startswith("test"):
             seeds = [run for run in seeds if has_final_test(run.metrics)]
         if not seeds:
