@@ -75,7 +75,7 @@ REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jp
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
 	@if [ -d combined/metrics/small ]; then python -m tools.report --small --metrics combined/metrics/small \
-	--plots combined/plots/small --out combined/report-small.html; fi  # first: docs/results.md has its claims, too
+	--plots combined/plots/small --out combined/report-small.html; fi
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
 	@cp $(addprefix combined/plots/paper/,figure_1a.png learned_first.png batch_size_mlp.png) docs/

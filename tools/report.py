@@ -43,8 +43,10 @@ def main() -> None:
         run_module("stages.plot_theory", "--metrics", folder, "--out", plots / "theory" / folder.name)
     print(run_module("stages.report", "--metrics", metrics, "--plots", plots, "--out", out, *of_small), end="")
     if arguments.results:
-        in_small = metrics / "small/claims.json"
-        verdicts = [read_json(path) if path.exists() else [] for path in (metrics / "claims.json", in_small)]
+        in_small = metrics / "small"
+        if in_small.exists():
+            run_module("stages.claims", "--metrics", in_small, "--out", in_small, "--small")
+        verdicts = [read_json(each / "claims.json") if each.exists() else [] for each in (metrics, in_small)]
         write_text(arguments.results, results_page(load_runs(metrics / "cifar10"), *verdicts))
 
 

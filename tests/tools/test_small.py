@@ -77,11 +77,11 @@ def test_it_has_verdicts_on_what_holds_at_any_size_alone_beside_those_of_the_who
     assert list(read_json(tmp_path / "kept/data.json")) == ["data/small"]
     assert (tmp_path / "kept/paper/small.yaml").exists()
     assert run_stage("tools.combine", "kept", "--out", "both").returncode == 0
+    done = run_stage("tools.report", "--metrics", "both/metrics", "--out", "page.html", "--results", "results.md")
+    assert done.returncode == 0, done.stderr
     for name in ("claims.json", "cifar10/runs.csv"):
         kept, combined = (tmp_path / folder / "metrics/small" / name for folder in ("kept", "both"))
         assert kept.read_bytes() == combined.read_bytes()
-    done = run_stage("tools.report", "--metrics", "both/metrics", "--out", "page.html", "--results", "results.md")
-    assert done.returncode == 0, done.stderr
     in_small = (tmp_path / "results.md").read_text(encoding="utf-8").partition("## In small")[2]
     assert "The loss falls first on true labels" in in_small
     assert "Gabor" not in in_small
