@@ -75,11 +75,11 @@ REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jp
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
 	@if [ -d combined/metrics/small ]; then python -m tools.report --small --metrics combined/metrics/small \
-	--plots combined/plots/small --out combined/report-small.html; fi
+	--plots combined/plots/small --out combined/report-small.html && \
+	cp combined/plots/small/paper/figure_1c.png docs/figure_1c_small.png; fi
 	@python -m tools.report --metrics combined/metrics --plots combined/plots --out combined/report.html \
 	--results docs/results.md
 	@cp $(addprefix combined/plots/paper/,figure_1a.png learned_first.png batch_size_mlp.png) docs/
-	@[ ! -d combined/plots/small ] || cp combined/plots/small/paper/figure_1c.png docs/figure_1c_small.png
 
 ## make mutants        breaks the code in one place at a time: does a test notice? (docs/trust.md)
 mutants: .venv/installed
