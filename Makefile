@@ -70,7 +70,7 @@ reference: .venv/installed
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
 	reference/2-core-zen5/cifar10-jpeg-until-fitted reference/2-core-zen5/cifar10-jpeg reference/2-core-zen5/batch-size \
-	reference/2-core-zen5/small reference/2-core-zen4/small reference/h200/small reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
+	reference/2-core-zen4/batch-size reference/2-core-zen5/small reference/2-core-zen4/small reference/h200/small reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
 ## make combined       claims, figures and report of the references together; writes docs/results.md and the pictures beside it
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
