@@ -17,7 +17,7 @@ repro: .venv/installed
 paper: budget
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:report
 
-## make paper-small JOBS=2    the grid on 5,000 images, 6 hours on two cores with bf16; prints its cost first
+## make paper-small JOBS=2    the grid on 5,000 images, 7 hours on two cores with bf16; prints its cost first
 paper-small: .venv/installed
 	@python -m tools.budget --sets paper/small.yaml:runs/small
 	python -m tools.run --jobs $(JOBS) paper/dvc.yaml:collect_small
@@ -70,7 +70,8 @@ reference: .venv/installed
 # What the references show together; later ones count where two have a run.
 REFERENCES ?= reference/2-core-avx2/cifar10-jpeg reference/2-core-amx/cifar10-jpeg reference/2-core-amx/cifar10-jpeg-until-fitted \
 	reference/2-core-zen5/cifar10-jpeg-until-fitted reference/2-core-zen5/cifar10-jpeg reference/2-core-zen5/batch-size \
-	reference/2-core-zen4/batch-size reference/2-core-zen5/small reference/2-core-zen4/small reference/h200/small reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
+	reference/2-core-zen4/batch-size reference/2-core-zen5/small reference/2-core-zen4/small reference/h200/small \
+	reference/h200/cifar10-jpeg reference/h200/cifar10-jpeg-levels
 ## make combined       claims, figures and report of the references together; writes docs/results.md and the pictures beside it
 combined: .venv/installed
 	@python -m tools.combine $(REFERENCES) --out combined
